@@ -1,0 +1,100 @@
+"""symgluon: MXNet's Gluon on NumPy and ONNX Runtime.
+
+``import symgluon as mx`` gives MXNet's names; submodules are loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from symgluon.device import (
+    Context,
+    Device,
+    cpu,
+    cpu_pinned,
+    current_context,
+    current_device,
+    gpu,
+    gpu_memory_info,
+    num_gpus,
+)
+from symgluon.errors import MXNetError, SymgluonError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Context",
+    "Device",
+    "MXNetError",
+    "SymgluonError",
+    "cpu",
+    "cpu_pinned",
+    "current_context",
+    "current_device",
+    "gpu",
+    "gpu_memory_info",
+    "num_gpus",
+]
+
+#: attribute -> module that it is, loaded on first use
+_MODULES = {
+    "np": "symgluon.numpy",
+    "numpy": "symgluon.numpy",
+    "npx": "symgluon.numpy_extension",
+    "numpy_extension": "symgluon.numpy_extension",
+    "nd": "symgluon.ndarray",
+    "ndarray": "symgluon.ndarray",
+    "sym": "symgluon.symbol",
+    "symbol": "symgluon.symbol",
+    "init": "symgluon.initializer",
+    "initializer": "symgluon.initializer",
+    "context": "symgluon.device",
+    "device": "symgluon.device",
+    "base": "symgluon.errors",
+    "error": "symgluon.errors",
+    **{
+        name: f"symgluon.{name}"
+        for name in (
+            "amp",
+            "autograd",
+            "backends",
+            "cli",
+            "compat",
+            "config",
+            "dtypes",
+            "errors",
+            "formats",
+            "gluon",
+            "ir",
+            "kvstore",
+            "lr_scheduler",
+            "onnx",
+            "ops",
+            "optimizer",
+            "passes",
+            "quantize",
+            "random",
+            "serve",
+            "util",
+        )
+    },
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'symgluon' has no attribute {name!r}")
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise AttributeError(f"module 'symgluon' has no attribute {name!r}") from None
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -1,0 +1,281 @@
+"""Operators: one declaration an operator, everything else derives from it.
+
+A bound operator is a frozen value: its class is the operator, its annotated fields are the
+attributes (``Softmax(axis=0)``).  The field list alone gives the typed constructor, equality,
+hashing, printing and the parser of MXNet's string attributes.  See ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
+
+from symgluon.errors import AttributeValueError, UnsupportedOpError
+from symgluon.ir import attrs as _attrs
+from symgluon.ir.attrs import Kind
+
+RANDOM = "random"
+
+_MISSING: Any = object()
+
+
+class Field(NamedTuple):
+    """One attribute of an operator: its kind (normaliser and parser) and its default."""
+
+    kind: Kind
+    default: Any
+
+
+class MxTarget(NamedTuple):
+    """What an MXNet operator name means: an operator class or a composing function."""
+
+    target: Any  # type[Op] | Callable
+    conventions: tuple[str, ...]
+
+
+OPS: dict[str, type[Op]] = {}
+MX_NAMES: dict[str, MxTarget] = {}
+
+
+class Sample(NamedTuple):
+    """A call of an operator that the table-driven tests make: operand specs and attributes."""
+
+    operands: tuple[Any, ...]
+    attrs: dict[str, Any]
+
+
+def S(*operands: Any, **attrs: Any) -> Sample:
+    """Build a :class:`Sample`.
+
+    An operand is a shape (tuple or int: float data), ``None`` (absent optional operand), a NumPy
+    array (taken as it is) or a callable ``rng -> array``.
+    """
+    return Sample(operands, attrs)
+
+
+@dataclass_transform(frozen_default=True)
+class Op:
+    """Base class of all operators.
+
+    Subclasses annotate attributes and define facets; each facet that is absent has a default
+    (table in ``docs/architecture.md``, section 3).
+    """
+
+    name: ClassVar[str] = ""
+    fields: ClassVar[dict[str, Field]] = {}
+    effects: ClassVar[frozenset[str]] = frozenset()
+    #: the kernel may return a view of an operand instead of a new array
+    aliases: ClassVar[bool] = False
+    #: (output, operand) pairs that may share one buffer
+    inplace: ClassVar[tuple[tuple[int, int], ...]] = ()
+    #: True: no output depends differentiably on any operand
+    no_grad: ClassVar[bool] = False
+    #: eager float32 calls go to a one-operator ONNX Runtime session from this many elements of
+    #: the first operand on; None: never (``docs/performance.md``)
+    eager_min: ClassVar[int | None] = None
+    #: dtypes of the operands -> dtypes they must be cast to before the operator sees them
+    coerce: ClassVar[Callable[..., Any] | None] = None
+    samples: ClassVar[list[Sample]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__.get("__annotations__", {})
+        fields = dict(cls.fields)
+        for key, annotation in own.items():
+            text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+            if text.startswith("ClassVar") or key.startswith("_"):
+                continue
+            known = _attrs.kind(text)
+            default = cls.__dict__.get(key, _MISSING)
+            fields[key] = Field(
+                known, default if default is _MISSING else known.normalise(default)
+            )
+        cls.fields = fields
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        fields = type(self).fields
+        values = self.__dict__
+        if len(args) > len(fields):
+            raise AttributeValueError(
+                f"{self.name}: takes {len(fields)} attributes, received {len(args)}"
+            )
+        for key, value in zip(fields, args, strict=False):
+            values[key] = fields[key].kind.normalise(value)
+        for key, value in kwargs.items():
+            field = fields.get(key)
+            if field is None:
+                known = ", ".join(fields) or "none"
+                raise AttributeValueError(
+                    f"{self.name}: unknown attribute {key!r}; known attributes: {known}"
+                )
+            try:
+                values[key] = field.kind.normalise(value)
+            except (TypeError, ValueError) as error:
+                raise AttributeValueError(f"{self.name}: attribute {key}: {error}") from None
+        if len(values) < len(fields):
+            for key, field in fields.items():
+                if key not in values:
+                    if field.default is _MISSING:
+                        raise AttributeValueError(f"{self.name}: attribute {key!r} is required")
+                    values[key] = field.default
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        raise AttributeError(f"{self.name} is frozen; use replace({key}=...)")
+
+    # ---- value semantics -------------------------------------------------------------------
+    def key(self) -> tuple[Any, ...]:
+        """Return a hashable value that is equal for equal operators (no guard is asked)."""
+        cached = self.__dict__.get("_key")
+        if cached is None:
+            cached = (
+                type(self),
+                *(_attrs.canonical(self.__dict__[f]) for f in type(self).fields),
+            )
+            self.__dict__["_key"] = cached
+        return cached
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Op) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+    def attrs(self) -> dict[str, Any]:
+        """Return the attributes by name."""
+        return {f: self.__dict__[f] for f in type(self).fields}
+
+    def replace(self, **changes: Any) -> Any:
+        """Return the operator with some attributes changed."""
+        return type(self)(**{**self.attrs(), **changes})
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{f}={_attrs.show(self.__dict__[f])}"
+            for f, field in type(self).fields.items()
+            if field.default is _MISSING
+            or _attrs.canonical(field.default) != _attrs.canonical(self.__dict__[f])
+        )
+        return f"{self.name}[{shown}]" if shown else self.name
+
+    def map_dims(self, function: Callable[[Any], Any]) -> Any:
+        """Return the operator with every symbolic dimension in its attributes mapped."""
+        changed = {}
+        for f in type(self).fields:
+            value = self.__dict__[f]
+            new = _attrs.map_dims(value, function)
+            if new is not value:
+                changed[f] = new
+        return self.replace(**changed) if changed else self
+
+    # ---- facets ----------------------------------------------------------------------------
+    def infer(self, *types: Any) -> Any:
+        """Types of the operands to the type of the result (a tuple for several results)."""
+        return _derive.infer(self, types)
+
+    def kernel(self, *arrays: Any) -> Any:
+        """NumPy arrays to NumPy arrays: the judge of every backend."""
+        return _derive.kernel(self, arrays)
+
+    def grad(self, ct: Any, y: Any, *inputs: Any) -> Any:
+        """Cotangent of the result to the cotangents of the operands, in operators."""
+        return _derive.grad(self, ct, inputs)
+
+    def onnx(self, g: Any, *names: Any) -> Any:
+        """Emit ONNX nodes through the builder `g`; ``NotImplemented`` means: by decompose."""
+        return NotImplemented
+
+    @classmethod
+    def has(cls, facet: str) -> bool:
+        """Whether the operator defines `facet` itself."""
+        return getattr(cls, facet, None) is not getattr(Op, facet, None)
+
+    # ---- operands --------------------------------------------------------------------------
+    @classmethod
+    def operands(cls) -> tuple[inspect.Parameter, ...]:
+        """Operands in order, from the signature of `infer` (else of `decompose`)."""
+        cached = cls.__dict__.get("_operands")
+        if cached is None:
+            source = cls.infer if cls.has("infer") else getattr(cls, "decompose", cls.infer)
+            cached = tuple(inspect.signature(source).parameters.values())[1:]
+            cls._operands = cached  # type: ignore[attr-defined]
+        return cached
+
+    def __call__(self, *operands: Any) -> Any:
+        """Apply the operator: eagerly, recorded, or as a node of the graph being traced."""
+        return _dispatch(self, *operands)
+
+
+_dispatch: Callable[..., Any]
+_derive: Any  # infer, kernel and grad from `decompose` (``ops.derive``)
+
+
+def set_dispatcher(function: Callable[..., Any], derive: Any) -> None:
+    """Install the one door that every operator call goes through, and the derived facets."""
+    global _dispatch, _derive  # noqa: PLW0603
+    _dispatch, _derive = function, derive
+
+
+C = TypeVar("C", bound=type[Op])
+
+
+def snake_case(name: str) -> str:
+    """``LayerNorm`` -> ``layer_norm``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def register(cls: type[Op], name: str, mx: str) -> None:
+    """Enter `cls` under its own name and under its MXNet names (``name:convention,convention``)."""
+    if name in OPS:
+        raise AttributeValueError(f"operator {name!r} is declared twice")
+    cls.name = name
+    OPS[name] = cls
+    register_mx(mx, cls)
+
+
+def register_mx(names: str, target: Any) -> None:
+    """Let each of MXNet's `names` mean `target`."""
+    for row in names.split():
+        mx_name, _, conventions = row.partition(":")
+        if mx_name in MX_NAMES:
+            raise AttributeValueError(f"MXNet name {mx_name!r} is declared twice")
+        MX_NAMES[mx_name] = MxTarget(target, tuple(filter(None, conventions.split(","))))
+
+
+def op(mx: str = "", *, name: str = "") -> Callable[[C], C]:
+    """Declare an operator: ``@op(mx="LayerNorm _npx_layer_norm")`` above a class.
+
+    Parameters
+    ----------
+    mx : str
+        MXNet 1.x and 2.x names it is imported under, each with its conventions after a colon
+        (``sum:rank1``), see :mod:`symgluon.ops.mx`.
+    name : str
+        Name in the IR; by default the class name in snake case.
+    """
+
+    def declare(cls: C) -> C:
+        register(cls, name or snake_case(cls.__name__), mx)
+        return cls
+
+    return declare
+
+
+def get_op(name: str) -> type[Op]:
+    """Return the operator class called `name` in the IR.
+
+    Raises
+    ------
+    UnsupportedOpError
+        If there is none.
+    """
+    found = OPS.get(name)
+    if found is None:
+        raise UnsupportedOpError(f"no operator is called {name!r}; symgluon.ir.op.OPS lists all")
+    return found
+
+
+def from_strings(cls: type[Op], attrs: Mapping[str, str]) -> dict[str, Any]:
+    """Parse MXNet's string attributes by the fields of `cls`; unknown ones are an error."""
+    return _attrs.parse_all(cls.name, {k: f.kind for k, f in cls.fields.items()}, attrs)

@@ -1,0 +1,354 @@
+"""`NDArray`: the public handle; MXNet 1.x's arithmetic, and what both front ends share.
+
+`mx.np.ndarray` derives from it (as in MXNet 2.0) and replaces arithmetic and indexing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from symgluon.device import Device
+from symgluon.errors import AttributeValueError, ShapeError, SymgluonError, TraceError
+from symgluon.ir.graph import Value
+from symgluon.ops.apply import F
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.state import state
+from symgluon.ops.tape import Leaf
+
+GRAD_REQS = ("write", "add", "null")
+
+
+class NDArray(Array):
+    """A mutable handle to an array, with MXNet 1.x's rules of arithmetic.
+
+    Attributes
+    ----------
+    _cut : bool
+        The handle is a detached look at its base: reads are cut off from gradients.
+    """
+
+    _cut: bool = False
+
+    def _look(self) -> None:
+        if not self._cut:
+            super()._look()
+            return
+        base = self._base
+        if base is None:
+            return
+        content = base._content()
+        if content is not self._seen:
+            if isinstance(content, Value):
+                content = F.stop_gradient(base)._data
+            else:
+                base._root()._owned = False
+            self._data, self._seen = content, base._content()
+
+    # ---- reading ---------------------------------------------------------------------------
+    def asnumpy(self) -> np.ndarray:
+        """Return a copy as a NumPy array."""
+        return self.numpy_content("asnumpy()").copy()
+
+    def item(self, *args: Any) -> Any:
+        """Return one element as a Python number."""
+        return self.numpy_content("item()").item(*args)
+
+    def tolist(self) -> Any:
+        """Return the elements as nested Python lists."""
+        return self.numpy_content("tolist()").tolist()
+
+    def asscalar(self) -> Any:
+        """Return the only element as a NumPy number."""
+        if self.size != 1:
+            raise AttributeValueError("The current array is not a scalar", received=self.type)
+        return self.numpy_content("asscalar()").reshape(-1)[0]
+
+    @property
+    def ctx(self) -> Device:
+        """Device of the array."""
+        return self.device
+
+    context = ctx
+
+    @property
+    def stype(self) -> str:
+        """Storage type: always ``default`` (dense)."""
+        return "default"
+
+    @property
+    def handle(self) -> int:
+        """A number that identifies the handle."""
+        return id(self)
+
+    @property
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        for i in range(self.shape[0]):
+            yield self[i]
+
+    def __getitem__(self, key: Any) -> Any:
+        from symgluon.ndarray.indexing import getitem
+
+        return getitem(self, key, legacy=True)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from symgluon.ndarray.indexing import setitem
+
+        setitem(self, key, value)
+
+    def __contains__(self, value: Any) -> bool:
+        content = self.numpy_content("`in`")
+        if isinstance(value, Array):
+            value = value.numpy_content("`in`")
+        return bool(np.isin(value, content).all())
+
+    def _single(self, what: str) -> Any:
+        content = self.numpy_content(what)
+        if content.size != 1:
+            raise TypeError("only size-1 arrays can be converted to Python scalars")
+        return content.reshape(-1)[0]
+
+    def __bool__(self) -> bool:
+        content = self.numpy_content("the truth of an array")
+        if content.size == 0:
+            return False
+        if content.size > 1:
+            raise ValueError(
+                "The truth value of an ndarray with multiple elements is ambiguous."
+            )
+        return bool(content.reshape(-1)[0])
+
+    def __float__(self) -> float:
+        return float(self._single("float()"))
+
+    def __int__(self) -> int:
+        return int(self._single("int()"))
+
+    def __index__(self) -> int:
+        value = self._single("use as an index")
+        if value.dtype.kind not in "iub":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(value)
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        content = self.numpy_content("conversion to NumPy")
+        if copy is False:
+            found = content.view()
+            found.flags.writeable = False
+            return found
+        return np.array(content, dtype=dtype)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.asnumpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def wait_to_read(self) -> None:
+        """Do nothing: results are there when a call returns."""
+
+    def wait_to_write(self) -> None:
+        """Do nothing: results are there when a call returns."""
+
+    # ---- copies and devices ------------------------------------------------------------------
+    def _new(self, result: Any) -> Any:
+        """Make an operator's result an array of this class and device."""
+        result.__class__ = type(self)
+        if self._device is not None:
+            result._device = self._device
+        return result
+
+    def copy(self) -> Self:
+        """Return a copy."""
+        return self._new(F.identity(self))
+
+    def copyto(self, other: Any) -> Any:
+        """Copy into the array `other`, or to the device `other`."""
+        if isinstance(other, Device):
+            result = self._new(F.identity(self))
+            result._device = other
+            return result
+        if not isinstance(other, Array):
+            raise TypeError(f"copyto does not support type {type(other)}")
+        assign(other, self)
+        return other
+
+    def as_in_ctx(self, device: Device) -> Any:
+        """Return the array on `device`: itself where it is there already."""
+        device = Device(device) if not isinstance(device, Device) else device
+        return self if self.device == device else self.copyto(device)
+
+    as_in_context = as_in_ctx
+
+    def to_device(self, device: Any) -> Any:
+        """Return the array on `device` (a Device or a text such as ``cpu(0)``)."""
+        if isinstance(device, str):
+            kind, _, number = device.rstrip(")").partition("(")
+            device = Device(kind, int(number or 0))
+        return self.as_in_ctx(device)
+
+    def tostype(self, stype: str) -> Any:
+        """Return the array in storage type `stype`; only ``default`` exists."""
+        if stype != "default":
+            raise AttributeValueError(
+                f"storage type {stype!r} is not supported", expected="default (dense)"
+            )
+        return self
+
+    def as_np_ndarray(self) -> Any:
+        """Return an `np.ndarray` that shares this array's content."""
+        from symgluon.numpy.multiarray import ndarray
+
+        return self._as(ndarray)
+
+    def as_nd_ndarray(self) -> Any:
+        """Return an `nd.NDArray` that shares this array's content."""
+        return self._as(NDArray)
+
+    def _as(self, cls: type[NDArray]) -> Any:
+        if type(self) is cls:
+            return self
+        other = self._share(cls)
+        other._leaf = self._leaf
+        return other
+
+    def _share(self, cls: type[NDArray]) -> Any:
+        """Return a handle that looks at all of this array."""
+        from symgluon.ops.array import view
+
+        return view(self, (), cls)
+
+    def detach(self) -> Any:
+        """Return a handle to the same content that is cut off from gradients."""
+        other = wrap(None, type(self))
+        other._base, other._cut, other._device = self, True, self._device
+        other._look()
+        return other
+
+    def __copy__(self) -> Any:
+        return self.copy().detach() if state.region is None else self.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        leaf = self._leaf
+        return {
+            "data": self.numpy_content("copying or pickling"),
+            "device": self._device,
+            "grad": None if leaf is None else (leaf.req, leaf.grad.numpy_content()),
+        }
+
+    def __setstate__(self, content: dict[str, Any]) -> None:
+        self._data = np.array(content["data"])
+        self._owned = True
+        self._device = content["device"]
+        if content["grad"] is not None:
+            req, grad = content["grad"]
+            self.attach_grad(req)
+            self._leaf.grad._data = np.array(grad)
+
+    # ---- gradients ---------------------------------------------------------------------------
+    def attach_grad(self, grad_req: str = "write", stype: str | None = None) -> None:
+        """Make the array a variable: `backward` puts the gradient of its content into `grad`.
+
+        Parameters
+        ----------
+        grad_req : str
+            ``write`` (each `backward` replaces the gradient), ``add`` or ``null``.
+        """
+        if grad_req not in GRAD_REQS:
+            raise AttributeValueError("grad_req", expected=GRAD_REQS, received=grad_req)
+        if state.region is not None:
+            raise TraceError("attach_grad is not possible while a graph is traced")
+        content = self.numpy_content()
+        self._base = None
+        self._data = content
+        grad = wrap(np.zeros(content.shape, content.dtype), type(self))
+        grad._device = self._device
+        self._leaf = self._node = Leaf(grad, grad_req)
+        self._out = 0
+
+    def drop_grad(self) -> None:
+        """Forget the gradient; the array is no variable any more."""
+        self._leaf = self._node = None
+
+    @property
+    def grad(self) -> Any:
+        """The gradient, None without `attach_grad`."""
+        return None if self._leaf is None else self._leaf.grad
+
+    @property
+    def _fresh_grad(self) -> bool:
+        return bool(getattr(self, "_fresh", False))
+
+    @_fresh_grad.setter
+    def _fresh_grad(self, value: bool) -> None:
+        self._fresh = bool(value)
+
+    def backward(
+        self, out_grad: Any = None, retain_graph: bool = False, train_mode: bool = True
+    ) -> None:
+        """Compute the gradients of the variables this array depends on."""
+        from symgluon import autograd
+
+        autograd.backward([self], [out_grad], retain_graph, train_mode)
+
+    # ---- text --------------------------------------------------------------------------------
+    def _text_in_trace(self) -> str | None:
+        content = self._content()
+        if isinstance(content, Value):
+            return f"<{type(self).__name__} %{content.name}: {content.type} (traced)>"
+        return None
+
+    def __repr__(self) -> str:
+        traced = self._text_in_trace()
+        if traced is not None:
+            return traced
+        sizes = "x".join(str(n) for n in self.shape)
+        return f"\n{self.numpy_content()!s}\n<NDArray {sizes} @{self.device}>"
+
+    def __str__(self) -> str:
+        return self.__repr__()
+
+
+def assign(target: Array, value: Array) -> None:
+    """Let `target` hold `value`, cast to its dtype.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ.
+    """
+    if len(target.shape) != len(value.shape) or not all(
+        [m == n for m, n in zip(target.shape, value.shape, strict=True)]
+    ):
+        raise ShapeError(
+            "cannot write one array into another of a different shape",
+            expected=target.shape,
+            received=value.shape,
+        )
+    if value.dtype != target.dtype:
+        value = F.cast(value, dtype=target.dtype)
+    elif value is target:
+        return
+    target._assign(value)
+
+
+def refuse_unknown(name: str, kwargs: dict[str, Any]) -> None:
+    """Raise for keyword arguments that nobody knows."""
+    if kwargs:
+        raise SymgluonError(f"{name}: unknown arguments {', '.join(kwargs)}")

@@ -1,0 +1,360 @@
+"""Creating arrays: `array`, `zeros`, `arange` and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon import dtypes
+from symgluon.device import Device, current_device
+from symgluon.ir.attrs import has_dims
+from symgluon.ir.dims import Dim
+from symgluon.ndarray.ndarray import refuse_unknown
+from symgluon.numpy.multiarray import as_array, finish, ndarray
+from symgluon.ops.apply import F
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.state import state
+
+__all__ = [
+    "arange", "array", "asarray", "blackman", "copy", "diag", "diagflat", "empty", "empty_like",
+    "eye", "from_dlpack", "full", "full_like", "hamming", "hanning", "identity", "indices",
+    "linspace", "logspace", "meshgrid", "ones", "ones_like", "tri", "tril", "tril_indices", "triu",
+    "triu_indices", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+# ---- from numbers ------------------------------------------------------------------------------
+def constant(numbers: np.ndarray, device: Device | None = None) -> Any:
+    """Return an array of `numbers` (owned by the caller no more); a constant inside a trace."""
+    region = state.region
+    if region is not None:
+        result = wrap(region.graph.add_constant(numbers), ndarray)
+    else:
+        result = wrap(numbers, ndarray)
+        result._owned = True
+    return on(result, device)
+
+
+def on(result: Any, device: Device | None) -> Any:
+    """Label a new array with its device (the current one by default)."""
+    if device is None:
+        device = current_device()
+        if device.device_id == 0 and device.device_type == "cpu":
+            return result
+    elif not isinstance(device, Device):
+        kind, _, number = str(device).rstrip(")").partition("(")
+        device = Device(kind, int(number or 0))
+    result._device = device
+    return result
+
+
+def _pick(device: Any, kwargs: dict[str, Any], name: str) -> Any:
+    """Return the device, also by its 1.x name `ctx`."""
+    ctx = kwargs.pop("ctx", None)
+    refuse_unknown(name, kwargs)
+    return ctx if device is None else device
+
+
+def _has_symbols(obj: Any) -> bool:
+    if isinstance(obj, list | tuple):
+        return any(_has_symbols(o) for o in obj)
+    return isinstance(obj, Dim) or (
+        isinstance(obj, Array)
+        and (state.region is not None or (state.recording and obj._node is not None))
+    )
+
+
+def _stacked(obj: Any, dtype: Any) -> Any:
+    """Build an array of nested lists that hold arrays or symbolic dimensions."""
+    if isinstance(obj, list | tuple):
+        parts = [_stacked(o, dtype) for o in obj]
+        return F.stack(*parts, axis=0)
+    x = obj if isinstance(obj, Array) else as_array(obj)
+    return x if dtype is None or x.dtype == dtype else F.cast(x, dtype=dtype)
+
+
+def _numbers(obj: Any, dtype: Any) -> np.ndarray:
+    if isinstance(obj, list | tuple):
+        obj = [o.numpy_content() if isinstance(o, Array) else o for o in obj]
+        if any(isinstance(o, list | tuple) for o in obj):
+            obj = [_numbers(o, None) if isinstance(o, list | tuple) else o for o in obj]
+    numbers = np.array(obj)
+    if numbers.dtype == object:
+        raise TypeError("array expects numbers in nested lists of equal lengths")
+    target = dtypes.default_float() if dtype is None else dtypes.resolve(dtype)
+    return numbers.astype(target, copy=False)
+
+
+def array(object: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """Return a new array with the content of `object`.
+
+    Parameters
+    ----------
+    object : array, number or nested lists
+    dtype : dtype, optional
+        By default that of an `mx.np` array, for everything else (NumPy arrays of integers too)
+        the default float, as in MXNet.
+    device : Device, optional
+        The current device by default.
+    """
+    device = _pick(device, kwargs, "array")
+    if isinstance(object, Array):
+        result = F.cast(object, dtype=object.dtype if dtype is None else dtype)
+        return on(finish(result), device or object._device)
+    if _has_symbols(object):
+        target = dtypes.default_float() if dtype is None else dtypes.resolve(dtype)
+        return on(finish(_stacked(object, target)), device)
+    return constant(_numbers(object, dtype), device)
+
+
+def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+    """Return `obj` as an array, without a copy where it is one of that dtype already."""
+    if isinstance(obj, ndarray) and not copy and (dtype is None or obj.dtype == np.dtype(dtype)):
+        return obj if device is None else obj.as_in_ctx(device)
+    if dtype is None and isinstance(obj, np.ndarray):
+        dtype = obj.dtype
+    return array(obj, dtype, device)
+
+
+def copy(a: Any, out: Any = None) -> Any:
+    """Return a copy of `a`."""
+    return finish(F.identity(as_array(a)), a, out)
+
+
+def from_dlpack(x: Any) -> Any:
+    """Return an array with the content of any object that speaks DLPack (copied)."""
+    return constant(np.array(np.from_dlpack(x)))
+
+
+# ---- filled ------------------------------------------------------------------------------------
+def _shape(shape: Any) -> tuple[Any, ...]:
+    if isinstance(shape, Dim | int | np.integer):
+        return (shape,)
+    if isinstance(shape, Array):
+        return tuple(shape.numpy_content().reshape(-1).tolist())
+    return tuple(shape)
+
+
+def filled(value: Any, shape: Any, dtype: Any, device: Any = None, out: Any = None) -> Any:
+    """Return an array of `shape` full of the number `value`."""
+    dims = _shape(shape)
+    kind = dtypes.resolve(dtype)
+    if state.region is None and out is None and not has_dims(dims):
+        numbers = np.full(dims, value, kind) if value else np.zeros(dims, kind)
+        return constant(numbers, device)
+    result = F.full(np.asarray(value).astype(kind), shape=dims)
+    return finish(result, None, out) if out is not None else on(finish(result), device)
+
+
+def zeros(
+    shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
+) -> Any:
+    """Return an array of zeros (float32 by default)."""
+    out = kwargs.pop("out", None)
+    return filled(0, shape, dtype, _pick(device, kwargs, "zeros"), out)
+
+
+def ones(
+    shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
+) -> Any:
+    """Return an array of ones (float32 by default)."""
+    out = kwargs.pop("out", None)
+    return filled(1, shape, dtype, _pick(device, kwargs, "ones"), out)
+
+
+def empty(
+    shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
+) -> Any:
+    """Return an array of zeros: memory is never uninitialised here."""
+    return filled(0, shape, dtype, _pick(device, kwargs, "empty"))
+
+
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "C",
+    device: Any = None,
+    out: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Return an array of `shape` full of `fill_value` (a number or a broadcastable array)."""
+    device = _pick(device, kwargs, "full")
+    if isinstance(fill_value, Array):
+        value = fill_value if dtype is None else F.cast(fill_value, dtype=dtype)
+        return on(finish(F.broadcast_to(value, shape=_shape(shape)), fill_value, out), device)
+    if dtype is None and isinstance(fill_value, bool | np.bool_):
+        dtype = bool
+    return filled(fill_value, shape, dtype, device, out)
+
+
+def _like(value: Any, a: Any, dtype: Any, device: Any, out: Any, shape: Any = None) -> Any:
+    a = as_array(a)
+    dims = a.shape if shape is None else shape
+    device = a._device if device is None else device
+    return filled(value, dims, a.dtype if dtype is None else dtype, device, out)
+
+
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "C", device: Any = None, out: Any = None, **kw: Any
+) -> Any:
+    """Return zeros of the shape and dtype of `a`."""
+    return _like(0, a, dtype, _pick(device, kw, "zeros_like"), out)
+
+
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "C", device: Any = None, out: Any = None, **kw: Any
+) -> Any:
+    """Return ones of the shape and dtype of `a`."""
+    return _like(1, a, dtype, _pick(device, kw, "ones_like"), out)
+
+
+def empty_like(
+    prototype: Any, dtype: Any = None, device: Any = None, order: str = "C", subok: bool = False,
+    shape: Any = None,
+) -> Any:  # fmt: skip
+    """Return zeros of the shape and dtype of `prototype`."""
+    return _like(0, prototype, dtype, device, None, shape)
+
+
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "C", device: Any = None,
+    out: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Return an array of the shape and dtype of `a` full of `fill_value`."""
+    return _like(fill_value, a, dtype, _pick(device, kwargs, "full_like"), out)
+
+
+# ---- ranges ------------------------------------------------------------------------------------
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None,
+    **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Return evenly spaced values of ``[start, stop)``; float32 by default, as in MXNet."""
+    device = _pick(device, kwargs, "arange")
+    if stop is None:
+        start, stop = 0, start
+    kind = dtypes.default_int() if dtype is None else dtypes.resolve(dtype)
+    if any(isinstance(v, Dim) for v in (start, stop, step)):
+        return on(finish(F.arange(start=start, stop=stop, step=step, dtype=kind)), device)
+    bounds = [v.item() if isinstance(v, Array) else v for v in (start, stop, step)]
+    return constant(np.arange(*bounds).astype(kind, copy=False), device)
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Return `num` evenly spaced values from `start` to `stop`."""
+    device = _pick(device, kwargs, "linspace")
+    ends = [v.asnumpy() if isinstance(v, Array) else v for v in (start, stop)]
+    values, step = np.linspace(*ends, num, endpoint, retstep=True, axis=axis)
+    result = constant(values.astype(dtypes.resolve(dtype)), device)
+    return (result, step) if retstep else result
+
+
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
+    dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Return `num` values evenly spaced on a log scale, ``base ** start`` to ``base ** stop``."""
+    device = _pick(device, kwargs, "logspace")
+    values = np.logspace(start, stop, num, endpoint, base, axis=axis)
+    return constant(values.astype(dtypes.resolve(dtype)), device)
+
+
+def eye(
+    N: Any, M: Any = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
+) -> Any:
+    """Return ones on the diagonal `k` of an (N, M) array of zeros."""
+    device = _pick(device, kwargs, "eye")
+    rows, columns = int(N), None if M is None else int(M)
+    return constant(np.eye(rows, columns, int(k), dtypes.resolve(dtype)), device)
+
+
+def identity(n: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """Return the (n, n) identity matrix."""
+    return eye(n, None, 0, dtype, _pick(device, kwargs, "identity"))
+
+
+def tri(
+    N: int, M: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
+) -> Any:
+    """Return ones at and below diagonal `k`, zeros above."""
+    device = _pick(device, kwargs, "tri")
+    return constant(np.tri(N, M, k, dtypes.resolve(dtype)), device)
+
+
+def indices(dimensions: Sequence[int], dtype: Any = None, device: Any = None, **kw: Any) -> Any:
+    """Return the indices of a grid: shape ``(len(dimensions), *dimensions)``; int64 by default."""
+    device = _pick(device, kw, "indices")
+    return constant(np.indices(tuple(dimensions), np.dtype(dtype or "int64")), device)
+
+
+def _window(function: Any, M: int, dtype: Any, device: Any) -> Any:
+    return constant(function(M).astype(dtypes.resolve(dtype)), device)
+
+
+def hanning(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """Return the Hanning window of `M` points."""
+    return _window(np.hanning, M, dtype, _pick(device, kwargs, "hanning"))
+
+
+def hamming(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """Return the Hamming window of `M` points."""
+    return _window(np.hamming, M, dtype, _pick(device, kwargs, "hamming"))
+
+
+def blackman(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
+    """Return the Blackman window of `M` points."""
+    return _window(np.blackman, M, dtype, _pick(device, kwargs, "blackman"))
+
+
+# ---- from arrays -------------------------------------------------------------------------------
+def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> list[Any]:
+    """Return coordinate arrays of the grid spanned by 1-d arrays."""
+    n = len(xi)
+    arrays = [as_array(x) for x in xi]
+    order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    parts = []
+    for i, x in enumerate(arrays):
+        shape = [1] * n
+        shape[order[i]] = -1
+        parts.append(F.reshape(x, shape=tuple(shape)))
+    if not sparse:
+        dims = [x.size for x in arrays]
+        full_shape = tuple(dims[order.index(axis)] for axis in range(n))
+        parts = [F.broadcast_to(p, shape=full_shape) for p in parts]
+    return [finish(p, x) for p, x in zip(parts, arrays, strict=True)]
+
+
+def tril(m: Any, k: int = 0) -> Any:
+    """Return `m` with zeros above diagonal `k`."""
+    return finish(F.tril(as_array(m), k=k), m)
+
+
+def triu(m: Any, k: int = 0) -> Any:
+    """Return `m` with zeros below diagonal `k`."""
+    return finish(F.triu(as_array(m), k=k), m)
+
+
+def tril_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
+    """Return the indices of the lower triangle of an (n, m) array."""
+    return tuple(constant(i) for i in np.tril_indices(n, k, m))
+
+
+def triu_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
+    """Return the indices of the upper triangle of an (n, m) array."""
+    return tuple(constant(i) for i in np.triu_indices(n, k, m))
+
+
+def diag(array: Any, k: int = 0) -> Any:
+    """Return diagonal `k` of a matrix, or a matrix with the vector `array` on it."""
+    return finish(F.diag(as_array(array), k=k), array)
+
+
+def diagflat(array: Any, k: int = 0) -> Any:
+    """Return a matrix with the flattened `array` on diagonal `k`."""
+    return finish(F.diag(F.reshape(as_array(array), shape=(-1,)), k=k), array)

@@ -1,0 +1,188 @@
+"""The one door: every operator call is eager, recorded, or a node of the graph being traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon.ir.graph import Value
+from symgluon.ir.op import OPS, Op, get_op, set_dispatcher
+from symgluon.ops import derive
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.state import state
+from symgluon.ops.tape import record
+
+#: (op, arrays) -> results or NotImplemented: one-operator sessions of a backend (layer 4)
+EagerBackend = Callable[[Op, Sequence[Any]], Any]
+_eager_backend: EagerBackend | None = None
+
+
+def set_eager_backend(backend: EagerBackend | None) -> None:
+    """Offer `backend` the eager calls whose operator declares an ``eager_min``."""
+    global _eager_backend  # noqa: PLW0603
+    _eager_backend = backend
+
+
+def apply(op: Op, *operands: Any) -> Any:
+    """Apply `op` to handles, NumPy arrays, Python numbers or None (an absent operand).
+
+    Returns
+    -------
+    Array or tuple of Array
+        New handles; a tuple if the operator has several results.
+    """
+    if op.coerce is not None:
+        operands = _coerced(op, operands)
+    region = state.region
+    if region is None:
+        return _eager(op, operands)
+    results = region.apply(op, operands)
+    if region.tape:
+        known = [o if isinstance(o, Array) else _constant(o) for o in operands]
+        if any(k is not None and k._node is not None for k in known):
+            _record_traced(op, known, results)
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _constant(operand: Any) -> Array | None:
+    return None if operand is None else wrap(np.asarray(operand))
+
+
+def _record_traced(op: Op, operands: Sequence[Array | None], results: Sequence[Array]) -> None:
+    """Record a call inside a region: what is saved is the content there."""
+    saved: list[Array | None] = []
+    for o in operands:
+        if o is None:
+            saved.append(None)
+            continue
+        handle: Array = wrap(o._content())
+        handle._node, handle._out = o._node, o._out
+        saved.append(handle)
+    record(op, saved, results)
+
+
+def _eager(op: Op, operands: Sequence[Any]) -> Any:
+    tracked = False
+    data = []
+    recording = state.recording
+    for o in operands:
+        if isinstance(o, Array):
+            if o._base is not None:
+                o._look()
+            content = o._data
+            if type(content) is Value:
+                content = o.numpy_content("use outside its trace")
+            data.append(content)
+            if o._node is not None:
+                tracked = recording
+        else:
+            data.append(o)
+    result = run_kernel(op, data)
+    if op.aliases:
+        for o in operands:
+            if isinstance(o, Array):
+                o._root()._owned = False
+    if type(result) is tuple:
+        handles = [wrap(r) for r in result]
+        if tracked:
+            record(op, operands, handles)
+        return tuple(handles)
+    handle: Array = wrap(result)
+    if tracked:
+        record(op, operands, (handle,))
+    else:
+        handle._owned = not op.aliases
+    return handle
+
+
+def run_kernel(op: Op, data: Sequence[Any]) -> Any:
+    """Compute `op` on NumPy arrays: a one-operator session where that pays, else its kernel."""
+    least = op.eager_min
+    if (
+        least is not None
+        and _eager_backend is not None
+        and data[0].size >= least
+        and data[0].dtype == np.float32
+    ):
+        result = _eager_backend(op, data)
+        if result is not NotImplemented:
+            return result
+    result = op.kernel(*data)
+    if type(result) is np.ndarray:
+        return result
+    if isinstance(result, tuple | list):
+        return tuple([np.asarray(r) for r in result])
+    return np.asarray(result)
+
+
+def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+    """Cast operands to the dtypes the operator's rule asks for; numbers become 0-d arrays."""
+    first = getattr(operands[0], "dtype", None)
+    if first is not None and all(getattr(o, "dtype", None) is first for o in operands[1:]):
+        if op.coerce is same_dtypes:
+            return operands
+    kinds = [o if not hasattr(o, "dtype") else o.dtype for o in operands]
+    targets = op.coerce(*kinds)  # type: ignore[misc]
+    new: list[Any] = []
+    for o, target in zip(operands, targets, strict=True):
+        if o is None:
+            new.append(None)
+        elif not hasattr(o, "dtype"):
+            new.append(np.asarray(o, target))
+        elif o.dtype == target:
+            new.append(o)
+        elif isinstance(o, Array):
+            new.append(OPS["cast"](target)(o))
+        else:
+            new.append(o.astype(target))
+    return new
+
+
+def same_dtypes(*kinds: Any) -> tuple[Any, ...]:
+    """Rule of operators whose operands share MXNet's promoted dtype (`Op.coerce`)."""
+    from symgluon import dtypes
+
+    arrays = [k for k in kinds if isinstance(k, np.dtype)]
+    scalars = [k for k in kinds if k is not None and not isinstance(k, np.dtype)]
+    target = dtypes.promote(*arrays) if arrays else dtypes.resolve(type(scalars[0]))
+    for scalar in scalars:
+        target = dtypes.scalar_type(target, scalar)
+    return (target,) * len(kinds)
+
+
+class Functional:
+    """Operators as functions: ``F.mean(x, axis=0)`` is ``Mean(axis=0)(x)``.
+
+    Positional arguments beyond the operands are attributes in the order of their declaration.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        cls = get_op(name)
+        params = cls.operands()
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in params)
+        count = len(params)
+        instance: list[Op] = []
+
+        def call(*args: Any, **attrs: Any) -> Any:
+            if variadic or len(args) <= count:
+                operands, rest = args, ()
+            else:
+                operands, rest = args[:count], args[count:]  # type: ignore[assignment]
+            if not variadic and len(operands) < count:
+                operands = (*operands, *(None,) * (count - len(operands)))
+            if rest or attrs:
+                return apply(cls(*rest, **attrs), *operands)
+            if not instance:
+                instance.append(cls())
+            return apply(instance[0], *operands)
+
+        call.__name__ = name
+        call.__doc__ = cls.__doc__
+        setattr(self, name, call)
+        return call
+
+
+F = Functional()
+set_dispatcher(apply, derive)

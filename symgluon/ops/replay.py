@@ -1,0 +1,82 @@
+"""Replaying graphs through the door: eagerly, recorded, or into the region being traced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from symgluon.ir.dims import Dim
+from symgluon.ir.graph import Graph, Origin, Value, join_origins
+from symgluon.ops.apply import apply
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.state import state
+
+
+def unify(
+    formal: Sequence[Sequence[Any] | None], actual: Sequence[Sequence[Any] | None]
+) -> dict[str, Any]:
+    """Bind the dimension names in the `formal` shapes to the dimensions of the `actual` ones.
+
+    Names that stand alone bind directly; then expressions linear in one unbound name are solved.
+    """
+    found: dict[str, Any] = {}
+    later: list[tuple[Dim, Any]] = []
+    for f, a in zip(formal, actual, strict=True):
+        if f is None or a is None:
+            continue
+        for want, have in zip(f, a, strict=False):
+            if not isinstance(want, Dim):
+                continue
+            name = want.bare
+            if name is not None:
+                found.setdefault(name, have)
+            else:
+                later.append((want, have))
+    for want, have in later:
+        missing = [n for n in want.names() if n not in found]
+        if len(missing) == 1:
+            solved = want.solve(missing[0], have, found)
+            if solved is not None:
+                found[missing[0]] = solved
+    return found
+
+
+def dims_of(graph: Graph, shapes: Sequence[Sequence[Any] | None]) -> dict[str, Any]:
+    """Bind the named dimensions of `graph` to the shapes of its operands."""
+    return unify([v.type.shape for v in graph.operands()], shapes)
+
+
+def substitution(mapping: Mapping[str, Any]) -> Any:
+    """Return the function that puts `mapping` into a dimension (None if it changes nothing)."""
+    changes = {k: v for k, v in mapping.items() if not (isinstance(v, Dim) and v.bare == k)}
+    if not changes:
+        return None
+    return lambda dim: dim.substitute(changes)
+
+
+def replay(graph: Graph, operands: Sequence[Any]) -> list[Any]:
+    """Apply every node of `graph` in order; returns handles to its results."""
+    shapes = [None if o is None else o.shape for o in operands]
+    bind = substitution(dims_of(graph, shapes))
+    env: dict[Value, Any] = dict(zip(graph.operands(), operands, strict=True))
+    for value, array in graph.constants.items():
+        env[value] = wrap(array)
+    region = state.region
+    for node in graph.nodes:
+        op = node.op if bind is None else node.op.map_dims(bind)
+        results = apply(op, *[None if v is None else env[v] for v in node.inputs])
+        if isinstance(results, tuple):
+            env.update(zip(node.outputs, results, strict=True))
+        else:
+            env[node.outputs[0]] = results
+        if region is not None:
+            _keep_origin(results, node.origin)
+    return [env[v] for v in graph.outputs]
+
+
+def _keep_origin(results: Any, origin: tuple[Origin, ...]) -> None:
+    first: Array = results[0] if isinstance(results, tuple) else results
+    content = first._content()
+    producer = content.producer
+    if producer is not None:
+        producer.origin = join_origins((), origin)

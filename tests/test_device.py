@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+
+from symgluon import config, device
+from symgluon.device import Context, Device, cpu, cpu_pinned, current_context, current_device, gpu
+from symgluon.errors import AttributeValueError, SymgluonError
+
+
+def test_labels():
+    assert str(cpu()) == repr(Device("cpu", 0)) == "cpu(0)"
+    assert str(gpu(1)) == "gpu(1)"
+    assert cpu(1) != cpu()
+    assert cpu() != gpu()
+    assert cpu_pinned() != cpu()
+    assert Device(gpu(2)) == gpu(2)
+    assert len({cpu(), Device("cpu"), gpu(), cpu(1)}) == 3
+    assert [d.device_typeid for d in (cpu(), gpu(), cpu_pinned(), Device("cpu_shared"))] == [
+        1,
+        2,
+        3,
+        5,
+    ]
+    assert Context is Device
+    assert pickle.loads(pickle.dumps(gpu(3))) == gpu(3)
+    cpu().empty_cache()
+
+
+def test_bad_labels():
+    with pytest.raises(AttributeValueError, match="cpu_shared"):
+        Device("tpu")
+    with pytest.raises(AttributeValueError, match="negative"):
+        cpu(-1)
+    with pytest.raises(AttributeError, match="immutable"):
+        cpu().device_id = 3
+
+
+def test_current_device_is_per_thread():
+    seen = []
+    assert current_device() == cpu()
+    with gpu(1) as entered, cpu(2):
+        assert entered == gpu(1)
+        assert current_context() == cpu(2)
+        thread = threading.Thread(target=lambda: seen.append(current_device()))
+        thread.start()
+        thread.join()
+    assert current_device() == cpu()
+    assert seen == [cpu()]
+
+
+def test_gpus(monkeypatch):
+    device.num_gpus.cache_clear()
+    monkeypatch.setattr(device, "_has_cuda_provider", lambda: False)
+    assert device.num_gpus() == 0
+    device.num_gpus.cache_clear()
+    monkeypatch.setattr(device, "_has_cuda_provider", lambda: True)
+    assert device.num_gpus() == device._cuda_device_count()
+    device.num_gpus.cache_clear()
+    with pytest.raises(SymgluonError, match="nvidia-smi"):
+        device.gpu_memory_info()
+
+
+FLAGS = [
+    ("SYMGLUON_VERIFY", config.verify, False),
+    ("SYMGLUON_EAGER_ORT", config.eager_ort, True),
+]
+
+
+@pytest.mark.parametrize(("name", "read", "default"), FLAGS)
+def test_flags(monkeypatch, name, read, default):
+    monkeypatch.delenv(name, raising=False)
+    assert read() is default
+    for text, value in (("1", True), ("on", True), ("0", False), ("False", False), ("", default)):
+        monkeypatch.setenv(name, text)
+        assert read() is value
+    monkeypatch.setenv(name, "perhaps")
+    with pytest.raises(AttributeValueError, match=name):
+        read()
+
+
+def test_threads_and_backend(monkeypatch):
+    for name in ("SYMGLUON_THREADS", "OMP_NUM_THREADS", "SYMGLUON_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    assert config.threads() >= 1
+    assert config.backend() is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert config.threads() == 3
+    monkeypatch.setenv("SYMGLUON_THREADS", "5")
+    assert config.threads() == 5
+    monkeypatch.setenv("SYMGLUON_THREADS", "0")
+    with pytest.raises(AttributeValueError, match="SYMGLUON_THREADS"):
+        config.threads()
+    monkeypatch.setenv("SYMGLUON_BACKEND", "numpy")
+    assert config.backend() == "numpy"
+    assert set(config.SWITCHES) == {
+        "SYMGLUON_BACKEND",
+        "SYMGLUON_VERIFY",
+        "SYMGLUON_EAGER_ORT",
+        "SYMGLUON_THREADS",
+    }
