@@ -284,7 +284,7 @@ def grad(
             cts,
             create_graph=create_graph,
             retain_graph=create_graph if retain_graph is None else retain_graph,
-            targets=[(v._node, v._out) for v in wanted],
+            targets=[(v._leaf, 0) if v._leaf is not None else (v._node, v._out) for v in wanted],
         )
         results = [_gradient(v, g) for v, g in zip(wanted, found, strict=True)]
     return results if isinstance(variables, list | tuple) else results[0]
@@ -331,7 +331,6 @@ class CustomFunction(Op):
         grads = self.function.backward(*[_as(g, cls) for g in given])
         return tuple(_listed(grads))
 
-    samples: list[Any] = []
 
 
 def _as(x: Any, cls: type[Array]) -> Any:
@@ -403,6 +402,19 @@ class Function:
     def backward(self, *output_grads: Any) -> Any:
         """Compute a gradient for each input; to be defined by the subclass."""
         raise TypeError(f"{type(self).__name__} must define backward(self, *output_grads)")
+
+
+class _Double(Function):
+    """Sample of a custom function: twice its operand."""
+
+    def forward(self, x: Any) -> Any:
+        return x + x
+
+    def backward(self, dy: Any) -> Any:
+        return dy + dy
+
+
+CustomFunction.samples = [S((2, 3), function=_Double()), S((), function=_Double())]
 
 
 def get_symbol(x: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from symgluon.errors import AttributeValueError, SymgluonError, UnsupportedOpError
+from symgluon.formats.symbol_json import auxiliary_variables
 from symgluon.gluon.structure import flatten, unflatten
 from symgluon.gluon.trace import Traced
 from symgluon.ir.dims import DimScope, user_line
@@ -58,7 +59,6 @@ class Exported(NamedTuple):
     traced: Traced
     graph: Graph
     arrays: dict[str, np.ndarray]  # parameters by name
-    auxiliary: set[str]
 
 
 @contextmanager
@@ -100,8 +100,9 @@ def export_block(
             block, signature, names, dynamic_batch=dynamic_batch, dynamic_axes=dynamic_axes
         )
     records = block._symbol_records(exported, names)
+    auxiliary = auxiliary_variables(records)
     saved = {
-        ("aux:" if n in exported.auxiliary else "arg:") + n: a for n, a in exported.arrays.items()
+        ("aux:" if n in auxiliary else "arg:") + n: a for n, a in exported.arrays.items()
     }
     if path is None:
         return records, saved
@@ -145,15 +146,12 @@ def trace_for_export(
         kept = {key: name for key, name in wanted.items() if name not in pinned}
         traced = _trace(block, signature, names, kept)
     arrays = {}
-    auxiliary = set()
     by_name = {s.what: v for s, v in zip(traced.sources, traced.graph.operands(), strict=True)
                if s.kind == "slot"}  # fmt: skip
     for parameter, value in by_name.items():
         name = next(k for k, v in traced.graph.params.items() if v is value)
         arrays[name] = parameter._mean_over_devices()
-        if parameter.grad_req == "null" and not getattr(parameter, "_is_argument", False):
-            auxiliary.add(name)
-    return Exported(traced, traced.graph, arrays, auxiliary)
+    return Exported(traced, traced.graph, arrays)
 
 
 Wanted = dict[tuple[int, int], str]  # (leaf, axis) -> name

@@ -372,7 +372,7 @@ class HybridBlock(Block):
         graph = exported.graph.copy()
         refuse_state(graph)
         inline_calls(graph, limit=None)
-        return symbol_from_graph(graph, exported.auxiliary)
+        return symbol_from_graph(graph)
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute the outputs; overridden by every block."""

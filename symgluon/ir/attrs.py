@@ -15,6 +15,8 @@ from symgluon.ir.dims import Dim
 Ints = tuple[Any, ...]  # int or Dim, any length
 Shape = tuple[Any, ...]
 Axes = Any  # int | tuple[int, ...] | None
+OptionalInts = tuple[Any, ...]  # int or None, any length
+Floats = tuple[Any, ...]
 DType = np.dtype
 
 _MAX_TEXT = 1_000_000  # a longer attribute text is not a literal that MXNet ever wrote

@@ -130,6 +130,8 @@ class Graph:
         self.constants: dict[Value, np.ndarray] = {}
         self.outputs: list[Value] = []
         self.writes: dict[int, Value] = {}
+        #: inputs that the caller draws at each call, in order, with the operator that draws
+        self.draws: list[tuple[Value, Op]] = []
         self.metadata: dict[str, str] = {}
         self._names: dict[str, int] = {}
         self._order = 0
@@ -237,6 +239,17 @@ class Graph:
             self.params = {k: v for k, v in self.params.items() if v is not value}
         else:
             self.inputs.remove(value)
+
+    def drop_constants(self, values: Sequence[Value]) -> None:
+        """Forget unused constants."""
+        gone = set(values)
+        for value in gone:
+            if value.uses:
+                raise VerifyError(f"{value!r} is still used")
+            del self.constants[value]
+        if gone:
+            keys = self._constant_keys
+            self._constant_keys = {k: v for k, v in keys.items() if v not in gone}
 
     # ---- the six mutators ------------------------------------------------------------------
     def add(
@@ -402,6 +415,7 @@ class Graph:
         env = dict(zip(self.operands(), operands, strict=True))
         new.set_outputs(new.inline(self, operands))
         new.writes = {i: env[v] for i, v in self.writes.items()}
+        new.draws = [(env[v], op) for v, op in self.draws]
         new.metadata = dict(self.metadata)
         return new
 
@@ -412,7 +426,7 @@ class Graph:
         """
         for value in other.values():
             value.graph = self
-        for slot in ("nx", "inputs", "params", "constants", "outputs", "writes"):
+        for slot in ("nx", "inputs", "params", "constants", "outputs", "writes", "draws"):
             setattr(self, slot, getattr(other, slot))
         for slot in ("_names", "_order", "_nodes", "_sorted", "_constant_keys"):
             setattr(self, slot, getattr(other, slot))

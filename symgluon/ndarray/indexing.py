@@ -16,10 +16,8 @@ from symgluon.ir.dims import Dim, user_line
 from symgluon.ir.graph import Value
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
-
-#: stands for the next index array in the key of an advanced index
-ARRAY = "array"
-
+from symgluon.ops.core import freeze_index
+from symgluon.ops.index import ARRAY
 
 def getitem(x: Any, key: Any, legacy: bool = False) -> Any:
     """Return ``x[key]``; `legacy`: views as in MXNet 1.x, where only the first axis counts."""
@@ -27,9 +25,17 @@ def getitem(x: Any, key: Any, legacy: bool = False) -> Any:
     if kind is int and not (legacy and len(x.shape) == 1):
         _check_int(x, key)
         return view(x, (key,))
+    truth = _truth(key)
+    if truth is not None:
+        found = F.index(x, index=(None,))
+        return x._new(found if truth else F.index(found, index=(slice(0, 0),)))
     items, arrays = parse(x, key)
     if arrays:
-        return x._new(F.advanced_index(x, *arrays, key=_frozen(items)))
+        mask = _only_mask(arrays, items)
+        if mask is not None and isinstance(mask, Array) and mask.ndim == 1:
+            return x._new(F.boolean_mask(x, mask, axis=0))
+        items, arrays = _unmask(items, arrays)
+        return x._new(F.advanced_index(x, *arrays, spec=freeze_index(items)))
     shares = _one_axis(items) if legacy else contiguous(x.shape, items)
     if legacy and all(isinstance(i, int) for i in items) and len(items) == len(x.shape) > 0:
         items = (*items[:-1], slice(items[-1], items[-1] + 1 or None))  # no 0-d arrays in 1.x
@@ -50,7 +56,12 @@ def _check_int(x: Any, key: int) -> None:
 def setitem(x: Any, key: Any, value: Any) -> None:
     """Write ``x[key] = value``; `value` is cast to the dtype of `x` and broadcasts."""
     value = _value(x, value)
-    items, arrays = parse(x, key, masks=False)
+    truth = _truth(key)
+    if truth is not None:
+        if truth:
+            x._write((), _fit(x.shape, (), value))
+        return
+    items, arrays = parse(x, key)
     if not arrays:
         x._write(items, _fit(x.shape, items, value))
         return
@@ -61,8 +72,17 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         return
     items, arrays = _unmask(items, arrays)
     x._assign(
-        F.set_advanced_index(x, F.cast(value, dtype=x.dtype), *arrays, key=_frozen(items))
+        F.set_advanced_index(x, F.cast(value, dtype=x.dtype), *arrays, spec=freeze_index(items))
     )
+
+
+def _truth(key: Any) -> bool | None:
+    """Return the key as a bool if it is a single one: it selects all of the array, or nothing."""
+    if isinstance(key, bool | np.bool_):
+        return bool(key)
+    if isinstance(key, Array) and key.dtype.kind == "b" and key.ndim == 0:
+        return bool(key.numpy_content("a bool as index"))
+    return None
 
 
 def _value(x: Any, value: Any) -> Any:
@@ -84,10 +104,8 @@ def _fit(shape: Any, items: tuple[Any, ...], value: Any) -> Any:
 
 
 # ---- keys --------------------------------------------------------------------------------------
-def parse(x: Any, key: Any, masks: bool = True) -> tuple[tuple[Any, ...], list[Any]]:
-    """Split a key into basic items, with :data:`ARRAY` where an index array stands, and those.
-
-    `masks`: boolean arrays are turned into integer ones.
+def parse(x: Any, key: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """Split a key into basic items, with ``ARRAY`` where an index array stands, and those.
 
     Raises
     ------
@@ -104,9 +122,6 @@ def parse(x: Any, key: Any, masks: bool = True) -> tuple[tuple[Any, ...], list[A
             parsed.append(ARRAY)
         else:
             parsed.append(one)
-    if masks and any(a.dtype.kind == "b" for a in arrays):
-        found, arrays = _unmask(tuple(_expand(parsed, arrays, len(x.shape))), arrays)
-        return found, arrays
     return tuple(_expand(parsed, arrays, len(x.shape))), arrays
 
 
@@ -116,7 +131,7 @@ def _item(item: Any) -> Any:
     if isinstance(item, slice):
         return slice(*[_bound(v) for v in (item.start, item.stop, item.step)])
     if isinstance(item, bool | np.bool_):
-        return np.asarray(item)
+        raise AxisError("a single bool stands alone as an index, not beside others")
     if isinstance(item, np.integer):
         return int(item)
     if isinstance(item, Array):
@@ -185,11 +200,6 @@ def _unmask(items: tuple[Any, ...], arrays: list[Any]) -> tuple[tuple[Any, ...],
                     where=user_line() or "unknown line",
                     hint="use np.where or npx.boolean_mask, or leave this block un-hybridized",
                 )
-        if content.ndim == 0:
-            new_items.append(None)
-            new_items.append(ARRAY)
-            new_arrays.append(np.zeros(int(content), np.int64))
-            continue
         found = np.nonzero(content)
         new_items.extend([ARRAY] * len(found))
         new_arrays.extend(found)
@@ -210,12 +220,6 @@ def _broadcast_mask(mask: Any, x: Any) -> Any:
             raise ShapeError("boolean index did not match the indexed array",
                              expected=x.shape, received=mask.shape)  # fmt: skip
     return F.reshape(mask, shape=(*mask.shape, *(1,) * extra)) if extra else mask
-
-
-def _frozen(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    from symgluon.ops.core import freeze_index
-
-    return freeze_index(items)
 
 
 # ---- what shares memory --------------------------------------------------------------------------

@@ -13,8 +13,10 @@ import numpy as np
 from symgluon.device import Device
 from symgluon.errors import AttributeValueError, ShapeError, SymgluonError, TraceError
 from symgluon.ir.graph import Value
+from symgluon.ndarray.arithmetic import inplace, operator
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, wrap
+from symgluon.ops.mx import table
 from symgluon.ops.state import state
 from symgluon.ops.tape import Leaf
 
@@ -31,15 +33,61 @@ class NDArray(Array):
     """
 
     _cut: bool = False
+    _reshaped: tuple[Any, ...] | None = None
 
+    __add__ = __radd__ = operator("add")  # type: ignore[assignment]
+    __sub__ = operator("subtract")
+    __rsub__ = operator("subtract", swap=True)
+    __mul__ = __rmul__ = operator("multiply")  # type: ignore[assignment]
+    __truediv__ = operator("divide")
+    __rtruediv__ = operator("divide", swap=True)
+    __mod__ = operator("modulo")
+    __rmod__ = operator("modulo", swap=True)
+    __pow__ = operator("power")
+    __rpow__ = operator("power", swap=True)
+    __eq__ = operator("equal")  # type: ignore[assignment]
+    __ne__ = operator("not_equal")  # type: ignore[assignment]
+    __lt__ = operator("lesser")
+    __le__ = operator("lesser_equal")
+    __gt__ = operator("greater")
+    __ge__ = operator("greater_equal")
+    __iadd__ = inplace("add")
+    __isub__ = inplace("subtract")
+    __imul__ = inplace("multiply")
+    __itruediv__ = inplace("divide")
+    __imod__ = inplace("modulo")
+    __ipow__ = inplace("power")
+
+    def __neg__(self) -> Any:
+        return self._new(F.negative(self))
+
+    def __abs__(self) -> Any:
+        return self._new(F.abs(self))
+
+    def __getattr__(self, name: str) -> Any:
+        """Operators whose first operand is an array are methods: ``x.sum(axis=1)``."""
+        if name.startswith("_") or name not in table():
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+        from symgluon.ndarray import fluent
+
+        return fluent(name).__get__(self)
+
+    # ---- views -----------------------------------------------------------------------------
     def _look(self) -> None:
-        if not self._cut:
+        if not self._cut and self._reshaped is None:
             super()._look()
             return
         base = self._base
         if base is None:
             return
         content = base._content()
+        if self._reshaped is not None:
+            if content is not self._seen:
+                fresh = F.reshape(base, shape=self._reshaped)
+                self._data, self._node, self._out = fresh._data, fresh._node, fresh._out
+                self._seen = base._content()
+                self._owned = False
+            return
         if content is not self._seen:
             if isinstance(content, Value):
                 content = F.stop_gradient(base)._data
@@ -47,14 +95,44 @@ class NDArray(Array):
                 base._root()._owned = False
             self._data, self._seen = content, base._content()
 
+    def _assign(self, value: Array) -> None:
+        if self._reshaped is not None and self._base is not None:
+            self._base._assign(F.reshape(value, shape=self._base.shape))
+            self._look()
+            return
+        super()._assign(value)
+
+    def _write(self, index: tuple[Any, ...], value: Any) -> None:
+        handle: Any = self
+        while handle is not None and getattr(handle, "_reshaped", None) is None:
+            handle = handle._base
+        if handle is None:
+            super()._write(index, value)
+            return
+        # a reshaped view on the way to the base: write by value
+        new = F.set_index(self, F.cast(value, dtype=self.dtype), index=index)
+        if self._reshaped is not None:
+            self._assign(new)
+        else:
+            handle._write_part(self, new)
+
+    def _write_part(self, part: Array, new: Array) -> None:
+        """Write `new`, the content of the view `part` of this reshaped view, back to the base."""
+        chain = []
+        while part is not self:
+            chain.append(part._index)
+            part = part._base  # type: ignore[assignment]
+        outer = [self]
+        for step in reversed(chain[1:]):
+            outer.append(F.index(outer[-1], index=step))
+        for base, step in zip(reversed(outer), chain, strict=True):
+            new = F.set_index(base, new, index=step)
+        self._assign(new)
+
     # ---- reading ---------------------------------------------------------------------------
     def asnumpy(self) -> np.ndarray:
         """Return a copy as a NumPy array."""
         return self.numpy_content("asnumpy()").copy()
-
-    def item(self, *args: Any) -> Any:
-        """Return one element as a Python number."""
-        return self.numpy_content("item()").item(*args)
 
     def tolist(self) -> Any:
         """Return the elements as nested Python lists."""
@@ -203,6 +281,49 @@ class NDArray(Array):
             device = Device(kind, int(number or 0))
         return self.as_in_ctx(device)
 
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Return the array in another dtype; itself if it has it already and not `copy`."""
+        if not copy and self.dtype == np.dtype(dtype):
+            return self
+        return self._new(F.cast(self, dtype=dtype))
+
+    @property
+    def T(self) -> Any:
+        """The array with its axes reversed (a copy)."""
+        return self._new(F.transpose(self))
+
+    def transpose(self, *axes: Any, **kwargs: Any) -> Any:
+        """Return a copy with permuted axes (reversed ones without `axes`)."""
+        axes = kwargs.get("axes", axes)
+        if len(axes) == 1 and isinstance(axes[0], tuple | list):
+            axes = tuple(axes[0])
+        return self._new(F.transpose(self, axes=tuple(axes) or None))
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
+        """Return a view of another shape, with 1.x's codes 0, -1, -2, -3, -4.
+
+        Raises
+        ------
+        ShapeError
+            If the sizes differ.
+        """
+        if len(shape) == 1 and isinstance(shape[0], tuple | list):
+            shape = tuple(shape[0])
+        shape = tuple(kwargs.get("shape", shape))
+        from symgluon.ops.mx import bind_cached
+
+        attrs = {"shape": shape, "reverse": kwargs.get("reverse", False)}
+        found = bind_cached("Reshape", attrs)(self)[0]
+        other = wrap(None, type(self))
+        other._base, other._reshaped, other._device = self, tuple(found.shape), self._device
+        other._data, other._node, other._out = found._data, found._node, found._out
+        other._seen = self._content()
+        return other
+
+    def broadcast_to(self, shape: Any) -> Any:
+        """Broadcast to `shape`."""
+        return self._new(F.broadcast_to(self, shape=tuple(shape)))
+
     def tostype(self, stype: str) -> Any:
         """Return the array in storage type `stype`; only ``default`` exists."""
         if stype != "default":
@@ -291,13 +412,17 @@ class NDArray(Array):
         """The gradient, None without `attach_grad`."""
         return None if self._leaf is None else self._leaf.grad
 
+    _fresh: bool = False
+
     @property
     def _fresh_grad(self) -> bool:
-        return bool(getattr(self, "_fresh", False))
+        """Whether the gradient was written since the flag was last cleared (the trainer's)."""
+        return self._leaf is not None and bool(self._leaf.grad._fresh)
 
     @_fresh_grad.setter
     def _fresh_grad(self, value: bool) -> None:
-        self._fresh = bool(value)
+        if self._leaf is not None:
+            self._leaf.grad._fresh = bool(value)
 
     def backward(
         self, out_grad: Any = None, retain_graph: bool = False, train_mode: bool = True

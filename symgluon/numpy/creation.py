@@ -113,8 +113,6 @@ def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None =
     """Return `obj` as an array, without a copy where it is one of that dtype already."""
     if isinstance(obj, ndarray) and not copy and (dtype is None or obj.dtype == np.dtype(dtype)):
         return obj if device is None else obj.as_in_ctx(device)
-    if dtype is None and isinstance(obj, np.ndarray):
-        dtype = obj.dtype
     return array(obj, dtype, device)
 
 
@@ -180,13 +178,18 @@ def full(
     out: Any = None,
     **kwargs: Any,
 ) -> Any:
-    """Return an array of `shape` full of `fill_value` (a number or a broadcastable array)."""
+    """Return an array of `shape` full of `fill_value` (a number or a broadcastable array).
+
+    Whole numbers give int64 and bools bool, as in MXNet.
+    """
     device = _pick(device, kwargs, "full")
     if isinstance(fill_value, Array):
         value = fill_value if dtype is None else F.cast(fill_value, dtype=dtype)
         return on(finish(F.broadcast_to(value, shape=_shape(shape)), fill_value, out), device)
     if dtype is None and isinstance(fill_value, bool | np.bool_):
         dtype = bool
+    elif dtype is None and isinstance(fill_value, int | np.integer):
+        dtype = "int64"
     return filled(fill_value, shape, dtype, device, out)
 
 

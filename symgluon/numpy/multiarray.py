@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -111,8 +111,8 @@ class ndarray(NDArray):
     __ilshift__ = _inplace("left_shift")
     __irshift__ = _inplace("right_shift")
     __neg__ = _unary("negative")
-    __abs__ = _unary("absolute")
-    __invert__ = _unary("bitwise_not")
+    __abs__ = _unary("abs")
+    __invert__ = _unary("invert")
     __hash__ = NDArray.__hash__
 
     def __pos__(self) -> Any:
@@ -294,13 +294,6 @@ def _from_numpy(result: Any) -> Any:
     if isinstance(result, list | tuple):
         return type(result)(_from_numpy(r) for r in result)
     return result
-
-
-class Chapter:
-    """Helpers of the chapters of the `np` namespace."""
-
-    #: NumPy functions take these where MXNet 2.0 documents that nothing else is supported
-    WHERE: ClassVar[str] = "only where=None or where=True cases are supported for now"
 
 
 def finish(result: Any, like: Any = None, out: Any = None) -> Any:

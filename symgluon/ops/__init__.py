@@ -1,10 +1,27 @@
 """Operators and the mechanisms they run through: handles, tape, regions, the dispatcher."""
 
 from symgluon.ops import (  # noqa: F401  (importing a family declares its operators)
+    conv,
     core,
+    create,
     elementwise,
+    index,
+    linalg,
+    matrix,
+    nn,
+    norm,
+    pool,
+    random,
     reduce,
     shape,
+    sort,
+    unary,
+)
+from symgluon.ops import (  # noqa: F401  (MXNet's names, composed of the operators above)
+    legacy_loss,
+    legacy_nn,
+    legacy_scalar,
+    legacy_shape,
 )
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap

@@ -77,8 +77,10 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
             data.append(content)
             if o._node is not None:
                 tracked = recording
-        else:
+        elif o is None or isinstance(o, np.ndarray | np.generic):
             data.append(o)
+        else:
+            data.append(np.asarray(o))
     result = run_kernel(op, data)
     if op.aliases:
         for o in operands:
@@ -109,7 +111,7 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
         result = _eager_backend(op, data)
         if result is not NotImplemented:
             return result
-    result = op.kernel(*data)
+    result = type(op).kernel(op, *data)
     if type(result) is np.ndarray:
         return result
     if isinstance(result, tuple | list):
@@ -120,8 +122,8 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
 def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
     """Cast operands to the dtypes the operator's rule asks for; numbers become 0-d arrays."""
     first = getattr(operands[0], "dtype", None)
-    if first is not None and all(getattr(o, "dtype", None) is first for o in operands[1:]):
-        if op.coerce is same_dtypes:
+    if first is not None and all([getattr(o, "dtype", None) is first for o in operands[1:]]):
+        if op.coerce is same_dtypes or (first.kind == "f" and op.coerce in KEEP_FLOATS):
             return operands
     kinds = [o if not hasattr(o, "dtype") else o.dtype for o in operands]
     targets = op.coerce(*kinds)  # type: ignore[misc]
@@ -150,6 +152,10 @@ def same_dtypes(*kinds: Any) -> tuple[Any, ...]:
     for scalar in scalars:
         target = dtypes.scalar_type(target, scalar)
     return (target,) * len(kinds)
+
+
+#: rules that leave operands of one float dtype alone
+KEEP_FLOATS: set[Callable[..., Any]] = {same_dtypes}
 
 
 class Functional:

@@ -21,6 +21,20 @@ from symgluon.ir.types import TensorType
 from symgluon.ops.state import state
 
 
+class _Counter:
+    """Counts in-place writes to parameters: what was built from their content is out of date."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def touch(self) -> None:
+        """Note a write to the buffer of a parameter."""
+        self.count += 1
+
+
+parameter_writes = _Counter()
+
+
 class Array:
     """Handle to an array.
 
@@ -171,11 +185,14 @@ class Array:
                 chain.append(view._index)
                 view = view._base
             for step in reversed(chain):
-                target = target[step]
+                target = target[(*step, ...)]  # the ellipsis keeps a 0-d part a view
             source = value._content() if isinstance(value, Array) else value
             if target.dtype.kind in "iub" and isinstance(source, np.ndarray):
                 source = source.astype(target.dtype, copy=False)
             target[index] = source
+            root._node, root._out = root._leaf, 0
+            if root._owner is not None:
+                parameter_writes.touch()
             return
         new = OPS["set_index"](index)(self, OPS["cast"](self.dtype)(value))
         self._assign(new)

@@ -7,7 +7,6 @@ differentiation: `convolution`, its transpose `convolution_input_grad`, the corr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from symgluon.errors import AttributeValueError, ShapeError
@@ -15,14 +14,7 @@ from symgluon.ir.attrs import Ints, Shape
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
 from symgluon.ops.apply import F
-from symgluon.ops.checks import (
-    check_dtypes,
-    check_rank,
-    check_shape,
-    deferred,
-    equal_dims,
-    is_int,
-)
+from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, is_int
 from symgluon.ops.conv_onnx import input_grad_onnx, weight_grad_onnx
 from symgluon.ops.kernels import conv as kernels
 from symgluon.ops.state import wants
@@ -31,7 +23,7 @@ from symgluon.ops.state import wants
 class _Conv(Op):
     """What the operators of this module share: one entry a spatial axis in each tuple."""
 
-    kernel: Ints  # type: ignore[assignment]
+    kernel_shape: Ints
     stride: Ints
     pad: Ints
     dilate: Ints
@@ -40,8 +32,8 @@ class _Conv(Op):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rank = len(self.window)
-        for key, least in (("kernel", 1), ("stride", 1), ("pad", 0), ("dilate", 1)):
+        rank = len(self.kernel_shape)
+        for key, least in (("kernel_shape", 1), ("stride", 1), ("pad", 0), ("dilate", 1)):
             value = self.__dict__[key]
             if len(value) != rank or any(is_int(v) and v < least for v in value):
                 raise AttributeValueError(
@@ -51,17 +43,267 @@ class _Conv(Op):
         if self.num_group < 1:
             raise AttributeValueError(f"{self.name}: num_group is {self.num_group}, at least 1")
 
-    @property
-    def window(self) -> tuple[Any, ...]:
-        """Size of the kernel (the attribute `kernel`; the name is also that of a facet)."""
-        return self.__dict__["kernel"]  # type: ignore[no-any-return]
-
     def geometry(self) -> dict[str, Any]:
         """Return the attributes that a gradient operator takes over."""
-        keys = ("kernel", "stride", "pad", "dilate", "num_group")
+        keys = ("kernel_shape", "stride", "pad", "dilate", "num_group")
         return {k: self.__dict__[k] for k in keys}
 
-    def check_data(self, x: TensorType, what: str = "data") -> None:
-        """Require the rank that the kernel implies."""
-        rank = len(self.window) + 2
-        check_rank(self.name, what, x.shape, rank, rank)
+    def arguments(self) -> tuple[Any, ...]:
+        """Stride, padding, dilation and groups as the kernels take them."""
+        return self.stride, self.pad, self.dilate, self.num_group
+
+    def onnx_attrs(self) -> dict[str, Any]:
+        """Attributes of ONNX's Conv and ConvTranspose."""
+        return {
+            "kernel_shape": list(self.kernel_shape),
+            "strides": list(self.stride),
+            "pads": [*self.pad, *self.pad],
+            "dilations": list(self.dilate),
+            "group": self.num_group,
+        }
+
+    def out_sizes(self, sizes: Any) -> tuple[Any, ...]:
+        """Spatial sizes after a convolution.
+
+        Raises
+        ------
+        ShapeError
+            If the kernel does not fit into the padded data.
+        """
+        found = []
+        axes = zip(sizes, self.kernel_shape, self.stride, self.pad, self.dilate, strict=True)
+        for axis, (n, k, s, p, d) in enumerate(axes):
+            size = kernels.conv_out_size(n, k, s, p, d)
+            if is_int(size) and size < 1:
+                raise ShapeError(
+                    f"{self.name}: the kernel does not fit into the data along spatial axis {axis}",
+                    expected=f"at least {d * (k - 1) + 1 - 2 * p}",
+                    received=n,
+                )
+            found.append(size)
+        return tuple(found)
+
+
+class _Forward(_Conv):
+    """Forward operators: data, weight, optional bias."""
+
+    num_filter: int = 0
+
+    def check(self, x: TensorType, weight: TensorType, bias: TensorType | None) -> None:
+        """Require ranks and dtypes."""
+        rank = len(self.kernel_shape) + 2
+        check_dtypes(self.name, x, weight, bias)
+        check_rank(self.name, "data", x.shape, rank, rank)
+        if bias is not None:
+            check_shape(self.name, "bias", bias.shape, (self.num_filter,))
+
+    def bias_grad(self, ct: Any) -> Any:
+        """Cotangent of the bias."""
+        return F.sum(ct, axis=(0, *range(2, ct.ndim)))
+
+
+@op()
+class Convolution(_Forward):
+    """Cross-correlation of x (N, C, in...) with weight (O, C / groups, k...): (N, O, out...)."""
+
+    def _channels(self, x: TensorType) -> Any:
+        channels = None if x.shape is None else x.shape[1]
+        if channels is None:
+            return None
+        if channels % self.num_group != 0:
+            raise ShapeError(
+                f"convolution: {channels} channels cannot be cut into {self.num_group} groups"
+            )
+        return channels // self.num_group
+
+    def infer_inputs(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        weight = deferred(weight, (self.num_filter, self._channels(x), *self.kernel_shape))
+        return x, weight, deferred(bias, (self.num_filter,))
+
+    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+        self.check(x, weight, bias)
+        want = (self.num_filter, self._channels(x), *self.kernel_shape)
+        if weight.shape is not None and len(weight.shape) == len(want):
+            if is_int(want[1]) and is_int(weight.shape[1]) and want[1] != weight.shape[1]:
+                raise ShapeError(
+                    f"convolution: data has {x.known_shape[1]} channels, weight expects "
+                    f"{weight.shape[1] * self.num_group} (weight {format_shape(weight.shape)}, "
+                    f"num_group {self.num_group})",
+                    hint="Either give the layer the right in_channels, or feed data of shape "
+                    f"(N, {weight.shape[1] * self.num_group}, ...); "
+                    f"received {format_shape(x.shape)}.",
+                )
+        check_shape("convolution", "weight", weight.shape, want)
+        if self.num_filter % self.num_group:
+            raise ShapeError(
+                f"convolution: {self.num_filter} filters cannot be cut into {self.num_group} groups"
+            )
+        n, _, *sizes = x.known_shape
+        return x.with_shape((n, self.num_filter, *self.out_sizes(sizes)))
+
+    def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        return kernels.conv(x, weight, bias, *self.arguments())
+
+    def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+        gx = gw = None
+        if wants(0):
+            gx = F.convolution_input_grad(ct, weight, x_shape=x.shape[1:], **self.geometry())
+        if wants(1):
+            gw = F.convolution_weight_grad(x, ct, w_shape=weight.shape, **self.geometry())
+        gb = self.bias_grad(ct) if bias is not None and wants(2) else None
+        return gx, gw, gb
+
+    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = "") -> Any:
+        return g.Conv(x, weight, bias, **self.onnx_attrs())
+
+    samples = [
+        S((2, 3, 7), (4, 3, 3), (4,), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
+          num_filter=4),
+        S((2, 4, 5, 6), (4, 2, 3, 2), None, kernel_shape=(3, 2), stride=(1, 2), pad=(0, 1),
+          dilate=(2, 1), num_group=2, num_filter=4),
+        S((1, 3, 4, 4), (3, 1, 3, 3), (3,), kernel_shape=(3, 3), stride=(1, 1), pad=(1, 1),
+          dilate=(1, 1), num_group=3, num_filter=3),
+        S((2, 12, 4, 4), (2, 12, 1, 1), None, kernel_shape=(1, 1), stride=(1, 1), pad=(0, 0),
+          dilate=(1, 1), num_filter=2),
+        S((1, 2, 3, 4, 3), (3, 2, 2, 2, 2), (3,), kernel_shape=(2, 2, 2), stride=(1, 1, 1),
+          pad=(0, 1, 0), dilate=(1, 1, 1), num_filter=3),
+    ]  # fmt: skip
+
+
+@op()
+class ConvolutionInputGrad(_Conv):
+    """Transpose of `convolution` with respect to its data: dy (N, O, out...) to (N, C, in...).
+
+    Attributes
+    ----------
+    x_shape : tuple
+        (C, in...) of the data.
+    """
+
+    x_shape: Shape = ()
+
+    def infer(self, dy: TensorType, weight: TensorType) -> TensorType:
+        return dy.with_shape((dy.known_shape[0], *self.x_shape))
+
+    def kernel(self, dy: Any, weight: Any) -> Any:
+        return kernels.conv_input_grad(dy, weight, (dy.shape[0], *self.x_shape), *self.arguments())
+
+    def grad(self, ct: Any, y: Any, dy: Any, weight: Any) -> Any:
+        g_dy = g_w = None
+        if wants(0):
+            filters = dy.shape[1]
+            g_dy = F.convolution(ct, weight, None, num_filter=filters, **self.geometry())
+        if wants(1):
+            g_w = F.convolution_weight_grad(ct, dy, w_shape=weight.shape, **self.geometry())
+        return g_dy, g_w
+
+    def onnx(self, g: Any, dy: Any, weight: Any) -> Any:
+        return input_grad_onnx(self, g, dy, weight)
+
+    samples = [
+        S((2, 4, 4), (4, 3, 3), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
+          x_shape=(3, 7)),
+        S((2, 4, 4), (4, 3, 3), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
+          x_shape=(3, 8)),
+        S((1, 4, 1, 4), (4, 2, 3, 2), kernel_shape=(3, 2), stride=(1, 2), pad=(0, 1),
+          dilate=(2, 1), num_group=2, x_shape=(4, 5, 6)),
+    ]  # fmt: skip
+
+
+@op()
+class ConvolutionWeightGrad(_Conv):
+    """Cotangent of the weight of `convolution`: x (N, C, in...) and dy (N, O, out...)."""
+
+    w_shape: Shape = ()
+
+    def infer(self, x: TensorType, dy: TensorType) -> TensorType:
+        return x.with_shape(self.w_shape)
+
+    def kernel(self, x: Any, dy: Any) -> Any:
+        return kernels.conv_weight_grad(x, dy, self.w_shape, *self.arguments())
+
+    def grad(self, ct: Any, y: Any, x: Any, dy: Any) -> Any:
+        gx = g_dy = None
+        if wants(0):
+            gx = F.convolution_input_grad(dy, ct, x_shape=x.shape[1:], **self.geometry())
+        if wants(1):
+            g_dy = F.convolution(x, ct, None, num_filter=dy.shape[1], **self.geometry())
+        return gx, g_dy
+
+    def onnx(self, g: Any, x: Any, dy: Any) -> Any:
+        return weight_grad_onnx(self, g, x, dy)
+
+    samples = [
+        S((2, 3, 7), (2, 4, 4), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
+          w_shape=(4, 3, 3)),
+        S((1, 4, 5, 6), (1, 4, 1, 4), kernel_shape=(3, 2), stride=(1, 2), pad=(0, 1),
+          dilate=(2, 1), num_group=2, w_shape=(4, 2, 3, 2)),
+        S((2, 16, 5, 5), (2, 3, 5, 5), kernel_shape=(3, 3), stride=(1, 1), pad=(1, 1),
+          dilate=(1, 1), w_shape=(3, 16, 3, 3)),
+        S((2, 3, 4, 4), (2, 3, 4, 4), kernel_shape=(3, 3), stride=(1, 1), pad=(1, 1),
+          dilate=(1, 1), num_group=3, w_shape=(3, 1, 3, 3)),
+        S((2, 5, 4), (2, 3, 4), kernel_shape=(1,), stride=(1,), pad=(0,), dilate=(1,),
+          w_shape=(3, 5, 1)),
+    ]  # fmt: skip
+
+
+@op()
+class Deconvolution(_Forward):
+    """Transposed convolution of x (N, C, in...) with weight (C, O / groups, k...): (N, O, out...)."""
+
+    adj: Ints = ()
+
+    def _extra(self) -> tuple[int, ...]:
+        return self.adj or (0,) * len(self.kernel_shape)
+
+    def infer_inputs(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        channels = None if x.shape is None else x.shape[1]
+        shape = (channels, self.num_filter // self.num_group, *self.kernel_shape)
+        return x, deferred(weight, shape), deferred(bias, (self.num_filter,))
+
+    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+        self.check(x, weight, bias)
+        n, channels, *sizes = x.known_shape
+        shape = (channels, self.num_filter // self.num_group, *self.kernel_shape)
+        check_shape("deconvolution", "weight", weight.shape, shape)
+        for a, s in zip(self._extra(), self.stride, strict=True):
+            if is_int(a) and a >= s and a > 0:
+                raise ShapeError(
+                    f"deconvolution: adj {self._extra()} must be smaller than stride {self.stride}"
+                )
+        out = []
+        axes = zip(sizes, self.kernel_shape, self.stride, self.pad, self.dilate, self._extra(),
+                   strict=True)  # fmt: skip
+        for m, k, s, p, d, a in axes:
+            out.append(kernels.deconv_out_size(m, k, s, p, d, a))
+        return x.with_shape((n, self.num_filter, *out))
+
+    def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        return kernels.conv_transpose(
+            x, weight, bias, self.stride, self.pad, self.dilate, self._extra(), self.num_group
+        )
+
+    def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+        gx = gw = None
+        if wants(0):
+            gx = F.convolution(ct, weight, None, num_filter=x.shape[1], **self.geometry())
+        if wants(1):
+            gw = F.convolution_weight_grad(ct, x, w_shape=weight.shape, **self.geometry())
+        gb = self.bias_grad(ct) if bias is not None and wants(2) else None
+        return gx, gw, gb
+
+    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = "") -> Any:
+        extra = self._extra()
+        attrs = self.onnx_attrs()
+        if any(extra):
+            attrs["output_padding"] = list(extra)
+        return g.ConvTranspose(x, weight, bias, **attrs)
+
+    samples = [
+        S((2, 3, 4), (3, 4, 3), (4,), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
+          adj=(1,), num_filter=4),
+        S((1, 4, 3, 3), (4, 2, 2, 3), None, kernel_shape=(2, 3), stride=(2, 1), pad=(0, 1),
+          dilate=(1, 2), num_group=2, num_filter=4),
+        S((1, 2, 2, 2, 2), (2, 3, 2, 2, 2), (3,), kernel_shape=(2, 2, 2), stride=(1, 1, 1),
+          pad=(0, 0, 0), dilate=(1, 1, 1), num_filter=3),
+    ]  # fmt: skip

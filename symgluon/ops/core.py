@@ -17,7 +17,7 @@ from symgluon.ops.families import sum_to
 from symgluon.ops.state import wants
 
 
-@op(mx="identity _copy _np_copy _npi_copy _identity_with_attr_like_rhs:first")
+@op(mx="identity _copy _np_copy _npi_copy")
 class Identity(Op):
     """Return `x`."""
 
@@ -38,7 +38,7 @@ class Identity(Op):
     samples = [S((2, 3)), S(())]
 
 
-@op(mx="BlockGrad stop_gradient make_loss:as_loss")
+@op(mx="BlockGrad stop_gradient _npx_stop_gradient")
 class StopGradient(Op):
     """Return `x`; nothing is differentiated through it."""
 

@@ -1,4 +1,4 @@
-"""Families of operators as rows: unary, binary, comparison and reduction.
+"""Families of operators: unary and binary as rows, reductions as small classes.
 
 What a family has in common is written here once (broadcasting and its gradient, axes and
 keepdims); a row gives the NumPy function, the gradient, the ONNX operator and MXNet's names.
@@ -12,9 +12,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symgluon import dtypes
+from symgluon.errors import DTypeError, UnsupportedOpError
+from symgluon.ir.attrs import Axes
+from symgluon.ir.dims import Dim, current_scope
 from symgluon.ir.op import Op, S, Sample, register
 from symgluon.ir.types import TensorType, broadcast_shapes, normalize_axes
-from symgluon.ops.apply import F, same_dtypes
+from symgluon.ops.apply import KEEP_FLOATS, F, same_dtypes
+from symgluon.ops.lowering import emit, reduce_emit
 from symgluon.ops.state import wants
 
 UNARY_SAMPLES = [S((2, 3)), S(()), S((0, 3)), S((1, 4, 1))]
@@ -34,18 +38,51 @@ def float_operands(*kinds: Any) -> tuple[Any, ...]:
     return tuple(dtypes.float_of(t) for t in shared)
 
 
+def math_operands(*kinds: Any) -> tuple[Any, ...]:
+    """Rule (`Op.coerce`) of `exp` and its like: small integers become float16, others float32."""
+    return tuple(dtypes.math_type(t) for t in same_dtypes(*kinds))
+
+
+def number_operands(*kinds: Any) -> tuple[Any, ...]:
+    """Rule of arithmetic that MXNet refuses for bools.
+
+    Raises
+    ------
+    DTypeError
+        If all operands are bools.
+    """
+    shared = same_dtypes(*kinds)
+    if shared[0].kind == "b":
+        raise DTypeError(
+            "arithmetic that is not defined for bools",
+            received="bool",
+            hint="Cast with astype('int32'), or use a logical operator.",
+        )
+    return shared
+
+
+KEEP_FLOATS.update((float_operands, math_operands, number_operands))
+
+
 def sum_to(x: Any, shape: Sequence[Any]) -> Any:
     """Sum a broadcast cotangent back to `shape`."""
     lead = x.ndim - len(shape)
     axes = list(range(lead))
     for i, n in enumerate(shape):
-        m = x.shape[lead + i]
-        if isinstance(n, int) and n == 1 and not (isinstance(m, int) and m == 1):
+        if _is_one(n) and not _is_one(x.shape[lead + i]):
             axes.append(lead + i)
     if not axes:
         return x
     x = F.sum(x, axis=tuple(axes), keepdims=True)
     return F.reshape(x, shape=tuple(shape)) if lead else x
+
+
+def _is_one(n: Any) -> bool:
+    """Whether a size is 1, also by what the guards of the trace have taught (asks none)."""
+    if isinstance(n, Dim):
+        scope = current_scope()
+        n = n if scope is None else scope.resolve(n)
+    return isinstance(n, int) and n == 1
 
 
 def _declare(base: type[Op], name: str, members: dict[str, Any], mx: str, doc: str) -> type[Op]:
@@ -72,7 +109,8 @@ class Unary(Op):
         return x if self.result == "same" else x.with_dtype(np.dtype(bool))
 
     def kernel(self, x: Any) -> Any:
-        return type(self).ufunc(x)
+        with np.errstate(all="ignore"):  # infinities and NaN are values here, as in MXNet
+            return type(self).ufunc(x)
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:
         rule = type(self).rule
@@ -82,7 +120,7 @@ class Unary(Op):
         how = type(self).onnx_name
         if how is None:
             return NotImplemented
-        return getattr(g, how)(x) if isinstance(how, str) else how(g, x)
+        return emit(g, how, (x,), g.dtype(x)) if isinstance(how, str) else how(g, x)
 
 
 def unary(
@@ -93,6 +131,7 @@ def unary(
     onnx: Any = None,
     mx: str = "",
     floats: bool = True,
+    bools: bool = True,
     result: str = "same",
     doc: str = "",
     samples: list[Sample] | None = None,
@@ -107,7 +146,9 @@ def unary(
     onnx : str or callable
         ONNX operator, or ``(g, x) -> name``.
     floats : bool
-        Integer operands are cast to the default float (`exp`), not kept (`abs`).
+        Integer operands are cast to a float (`exp`), not kept (`abs`).
+    bools : bool
+        Bools are taken too.
     result : str
         ``same`` dtype or ``bool``.
     """
@@ -120,7 +161,9 @@ def unary(
         "eager_min": eager_min,
     }
     if floats:
-        members["coerce"] = staticmethod(float_operands)
+        members["coerce"] = staticmethod(math_operands)
+    elif not bools:
+        members["coerce"] = staticmethod(number_operands)
     if result == "bool":
         members["inplace"] = ()
     if samples is not None:
@@ -145,7 +188,8 @@ class Binary(Op):
         return TensorType(shape, a.dtype if self.result == "same" else np.dtype(bool))
 
     def kernel(self, a: Any, b: Any) -> Any:
-        return type(self).ufunc(a, b)
+        with np.errstate(all="ignore"):
+            return type(self).ufunc(a, b)
 
     def grad(self, ct: Any, y: Any, a: Any, b: Any) -> Any:
         rules = type(self).rules
@@ -160,7 +204,9 @@ class Binary(Op):
         how = type(self).onnx_name
         if how is None:
             return NotImplemented
-        return getattr(g, how)(a, b) if isinstance(how, str) else how(g, a, b)
+        if not isinstance(how, str):
+            return how(g, a, b)
+        return emit(g, how, (a, b), g.dtype(a), back=self.result == "same")
 
 
 def binary(
@@ -174,6 +220,7 @@ def binary(
     result: str = "same",
     doc: str = "",
     samples: list[Sample] | None = None,
+    coerce: Callable[..., Any] | None = None,
 ) -> type[Op]:
     """Declare an elementwise function of two operands.
 
@@ -184,6 +231,8 @@ def binary(
         function has no gradient.
     onnx : str or callable
         ONNX operator, or ``(g, a, b) -> name``.
+    coerce : callable, optional
+        The rule of the operands' dtypes, if it is neither the common one nor `floats`.
     """
     members: dict[str, Any] = {
         "ufunc": staticmethod(ufunc),
@@ -192,8 +241,8 @@ def binary(
         "result": result,
         "no_grad": grad is None,
     }
-    if floats:
-        members["coerce"] = staticmethod(float_operands)
+    if coerce is not None or floats:
+        members["coerce"] = staticmethod(coerce or float_operands)
     if result == "bool":
         members["inplace"] = ()
     if samples is not None:
@@ -218,69 +267,48 @@ def keep_axes(y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 class Reduction(Op):
-    """Reduce axes of `x`."""
+    """Reduce axes of `x`; the subclasses say how."""
 
-    axis: Axes = None  # type: ignore[name-defined] # noqa: F821
+    axis: Axes = None
     keepdims: bool = False
-    ufunc: ClassVar[Callable[..., Any]]
-    rule: ClassVar[Callable[..., Any] | None] = None
-    onnx_name: ClassVar[str | None] = None
-    result: ClassVar[str] = "same"
+    onnx_name: ClassVar[str] = ""
     samples = REDUCE_SAMPLES
 
+    def result_type(self, dtype: Any) -> Any:
+        """Dtype of the result for an operand of `dtype`."""
+        return dtype
+
+    def compute(self, x: Any, axes: tuple[int, ...]) -> Any:
+        """Reduce the NumPy array `x` (in the dtype of the result) over `axes`."""
+        raise UnsupportedOpError(f"{self.name}: no kernel")
+
+    def pull(self, ct: Any, y: Any, x: Any) -> Any:
+        """Cotangent of `x` from those of `y`, both with the reduced axes kept."""
+        return None
+
     def infer(self, x: TensorType) -> TensorType:
-        shape = reduced_shape(x.shape, self.axis, self.keepdims)
-        return TensorType(shape, x.dtype if self.result == "same" else np.dtype(bool))
+        shape = reduced_shape(x.known_shape, self.axis, self.keepdims)
+        return TensorType(shape, self.result_type(x.dtype))
 
     def kernel(self, x: Any) -> Any:
         axes = normalize_axes(self.axis, x.ndim)
-        return type(self).ufunc(x, axis=axes, keepdims=self.keepdims)
+        target = self.result_type(x.dtype)
+        with np.errstate(all="ignore"):
+            result = self.compute(x, axes)
+        return np.asarray(result, target)
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        rule = type(self).rule
-        if rule is None:
+        if self.no_grad:
             return None
         ct = keep_axes(ct, x, self.axis, self.keepdims)
         y = keep_axes(y, x, self.axis, self.keepdims)
-        return F.broadcast_to(rule(ct, y, x, self.axis), shape=x.shape)
+        return F.broadcast_to(self.pull(ct, y, x), shape=x.shape)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        if self.onnx_name is None:
+        if not self.onnx_name:
             return NotImplemented
+        dtype = self.result_type(g.dtype(x))
         axes = normalize_axes(self.axis, g.rank(x))
-        return g.reduce(self.onnx_name, x, axes, keepdims=self.keepdims)
-
-
-def reduction(
-    name: str,
-    ufunc: Callable[..., Any],
-    *,
-    grad: Callable[..., Any] | None = None,
-    onnx: str | None = None,
-    mx: str = "",
-    floats: bool = False,
-    result: str = "same",
-    doc: str = "",
-    samples: list[Sample] | None = None,
-) -> type[Op]:
-    """Declare a reduction: ``ufunc(x, axis=tuple, keepdims=bool)``.
-
-    Parameters
-    ----------
-    grad : callable, optional
-        ``(ct, y, x, axis) -> ct_x`` with `ct` and `y` keeping the reduced axes; broadcast after.
-    onnx : str, optional
-        ``ReduceSum`` and the like; axes go where the opset wants them.
-    """
-    members: dict[str, Any] = {
-        "ufunc": staticmethod(ufunc),
-        "rule": None if grad is None else staticmethod(grad),
-        "onnx_name": onnx,
-        "result": result,
-        "no_grad": grad is None,
-    }
-    if floats:
-        members["coerce"] = staticmethod(float_operands)
-    if samples is not None:
-        members["samples"] = samples
-    return _declare(Reduction, name, members, mx, doc or f"Reduce axes of `x` by {name}.")
+        if g.dtype(x) != dtype:
+            x = g.cast(x, dtype)
+        return reduce_emit(g, self.onnx_name, x, dtype, axes, self.keepdims)

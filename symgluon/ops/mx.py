@@ -9,7 +9,10 @@ results, and so on.  So `nd`, `sym`, `F` and the reader of symbol files share on
 
 from __future__ import annotations
 
+import functools
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -201,6 +204,17 @@ def _check_count(name: str, params: Sequence[inspect.Parameter], count: int) -> 
         )
 
 
+@functools.cache
+def table() -> dict[str, MxTarget]:
+    """Return MX_NAMES once all modules that declare names are imported (``ops/legacy*.py``)."""
+    import symgluon.ops
+
+    for module in pkgutil.iter_modules(symgluon.ops.__path__):
+        if module.name.startswith("legacy"):
+            importlib.import_module(f"symgluon.ops.{module.name}")
+    return MX_NAMES
+
+
 def lookup(name: str) -> MxTarget:
     """Return what `name` means.
 
@@ -209,7 +223,7 @@ def lookup(name: str) -> MxTarget:
     UnsupportedOpError
         If symgluon has no such operator.
     """
-    found = MX_NAMES.get(name)
+    found = MX_NAMES.get(name) or table().get(name)
     if found is None:
         raise UnsupportedOpError(
             f"MXNet operator {name!r} is not supported",
@@ -256,7 +270,29 @@ def mx_call(name: str, inputs: Sequence[Any], attrs: Mapping[str, Any] = {}) -> 
     list of Array
         All results.
     """
-    return bind(name, attrs)(*inputs)
+    return bind_cached(name, attrs)(*inputs)
+
+
+_bound: dict[Any, Bound] = {}
+_BOUND_LIMIT = 4096
+
+
+def bind_cached(name: str, attrs: Mapping[str, Any]) -> Bound:
+    """Like :func:`bind`, remembering operators by their attributes (not symbolic ones)."""
+    values = tuple([(k, type(v), _attrs.show(v)) for k, v in attrs.items()])
+    if any([_attrs.has_dims(_as_tuple(v)) for v in attrs.values()]):
+        return bind(name, attrs)
+    key = (name, values)
+    found = _bound.get(key)
+    if found is None:
+        if len(_bound) >= _BOUND_LIMIT:
+            _bound.clear()
+        found = _bound[key] = bind(name, attrs)
+    return found
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def known_attrs(name: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import TraceError
+from symgluon.errors import DeferredInitializationError, TraceError
 from symgluon.ir.dims import DimScope, user_line
 from symgluon.ir.graph import Graph, Origin, Value
 from symgluon.ir.op import OPS, Op
@@ -129,9 +129,25 @@ class Region:
         values = [self.value_of(o) for o in operands]
         if state.paused and not op.no_grad and op.name != "stop_gradient":
             values = [self._stop(v) for v in values]
+        if any(v is not None and not v.type.is_known for v in values):
+            self._infer_inputs(op, values)
         types = op.infer(*[None if v is None else v.type for v in values])
         node = self.graph.add(op, values, types, origin=self.origin())
         return [wrap(v) for v in node.outputs]
+
+    def _infer_inputs(self, op: Op, values: Sequence[Value | None]) -> None:
+        """Give operands of unknown shape (deferred parameters) the types the operator expects."""
+        given = [None if v is None else v.type for v in values]
+        if not hasattr(op, "infer_inputs"):
+            unknown = ", ".join(v.name for v in values if v is not None and not v.type.is_known)
+            raise DeferredInitializationError(
+                f"{op.name}: the shape of {unknown} is unknown and cannot be found from the other "
+                "operands",
+                hint="give the parameter its full shape",
+            )
+        for value, found in zip(values, op.infer_inputs(*given), strict=True):
+            if value is not None and found is not None and not value.type.is_known:
+                value.type = found
 
     def _stop(self, value: Value | None) -> Value | None:
         if value is None or value.type.dtype.kind not in "fV" or value.kind == "constant":

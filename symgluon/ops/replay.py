@@ -59,9 +59,9 @@ def replay(graph: Graph, operands: Sequence[Any]) -> list[Any]:
     shapes = [None if o is None else o.shape for o in operands]
     bind = substitution(dims_of(graph, shapes))
     env: dict[Value, Any] = dict(zip(graph.operands(), operands, strict=True))
-    for value, array in graph.constants.items():
-        env[value] = wrap(array)
     region = state.region
+    for value, array in graph.constants.items():
+        env[value] = wrap(array if region is None else region.graph.add_constant(array))
     for node in graph.nodes:
         op = node.op if bind is None else node.op.map_dims(bind)
         results = apply(op, *[None if v is None else env[v] for v in node.inputs])

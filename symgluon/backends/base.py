@@ -1,0 +1,172 @@
+"""The protocol of a backend, the registry, and compiling the graph of a `GraphOp`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from symgluon import config
+from symgluon.errors import AttributeValueError
+from symgluon.ir.graph import Graph, Node
+from symgluon.ops.call import set_graph_compiler
+
+Executable = Callable[..., tuple[np.ndarray, ...]]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """What a graph is compiled for.
+
+    Attributes
+    ----------
+    backend : str
+        Name of the backend.
+    static_alloc, static_shape, inline_limit
+        Flags of `hybridize`.
+    extra : tuple of (str, object)
+        Options of the backend itself.
+    """
+
+    backend: str = "onnxruntime"
+    static_alloc: bool = False
+    static_shape: bool = False
+    inline_limit: int = 2
+    extra: tuple[tuple[str, Any], ...] = ()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an option of the backend itself."""
+        return dict(self.extra).get(name, default)
+
+
+class Backend(Protocol):
+    """What executes graphs.  All that a third party needs is here."""
+
+    name: str
+    #: options of `optimize_for` that the backend knows, with a line of help each
+    options: dict[str, str]
+
+    def supports(self, node: Node) -> bool:
+        """Whether the backend can run a node."""
+        ...
+
+    def pipeline(self, options: CompileOptions) -> Sequence[str]:
+        """Names of the passes to run before `compile`."""
+        ...
+
+    def compile(self, graph: Graph, options: CompileOptions) -> Executable:
+        """Return a function from arrays (inputs, then parameters) to a tuple of arrays."""
+        ...
+
+
+_registered: dict[str, Backend] = {}
+
+
+def register_backend(backend: Backend) -> None:
+    """Make `backend` known by its name; a later one of the same name replaces it."""
+    _registered[backend.name] = backend
+
+
+def _builtin(name: str) -> Backend | None:
+    if name == "numpy":
+        from symgluon.backends.numpy import NumpyBackend
+
+        return NumpyBackend()
+    if name == "onnxruntime":
+        from symgluon.backends.onnxruntime import OnnxRuntimeBackend
+
+        return OnnxRuntimeBackend()
+    return None
+
+
+def _installed() -> dict[str, Any]:
+    return {e.name: e for e in importlib.metadata.entry_points(group="symgluon.backends")}
+
+
+def list_backends() -> list[str]:
+    """Names of all backends: built in, registered, installed."""
+    return sorted({"numpy", "onnxruntime", *_registered, *_installed()})
+
+
+def get_backend(name: str | None = None) -> Backend:
+    """Return the backend called `name`.
+
+    Raises
+    ------
+    AttributeValueError
+        If there is none; the known ones are listed.
+    """
+    name = name or config.backend() or "onnxruntime"
+    found = _registered.get(name)
+    if found is None:
+        found = _builtin(name)
+        if found is None:
+            entry = _installed().get(name)
+            if entry is None:
+                raise AttributeValueError(
+                    f"there is no backend {name!r}",
+                    hint=f"known backends: {', '.join(list_backends())}",
+                )
+            loaded = entry.load()
+            found = loaded() if isinstance(loaded, type) else loaded
+        _registered[name] = found
+    return found
+
+
+def make_options(
+    backend: str | None = None,
+    *,
+    static_alloc: bool = False,
+    static_shape: bool = False,
+    inline_limit: int = 2,
+    **extra: Any,
+) -> CompileOptions:
+    """Return compile options, checked against what the backend knows.
+
+    Raises
+    ------
+    AttributeValueError
+        For an unknown backend, or options it does not know (all of them; the known are listed).
+    """
+    chosen = get_backend(backend)
+    unknown = [k for k in extra if k not in chosen.options]
+    if unknown:
+        known = ", ".join(chosen.options) or "none"
+        raise AttributeValueError(
+            f"backend {chosen.name!r} does not know the option {', '.join(unknown)}",
+            hint=f"options it knows: {known}",
+        )
+    frozen = tuple(sorted((k, _freeze(v)) for k, v in extra.items()))
+    return CompileOptions(chosen.name, static_alloc, static_shape, inline_limit, frozen)
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(v) for v in value)
+    if isinstance(value, dict):
+        return tuple(sorted((k, _freeze(v)) for k, v in value.items()))
+    return value
+
+
+def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Executable:
+    """Run the backend's passes on a copy of `graph` and compile it."""
+    from symgluon.passes import run_pipeline
+
+    if options is None:
+        options = make_options()
+    backend = get_backend(options.backend)
+    copy = graph.copy()
+    for name in backend.pipeline(options):
+        run_pipeline(copy, name)
+    return backend.compile(copy, options)
+
+
+def with_backend(options: CompileOptions, backend: str) -> CompileOptions:
+    """Return the same options for another backend."""
+    return replace(options, backend=backend, extra=())
+
+
+set_graph_compiler(compile_graph)

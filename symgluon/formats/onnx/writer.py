@@ -1,0 +1,369 @@
+"""`ir.Graph` to `onnx.ModelProto`: each node lowers itself, or its decomposition is lowered.
+
+Deterministic: names, constants and node order depend on the graph alone.  Linear in its nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon.errors import SymgluonError, Unsupported, UnsupportedOpError
+from symgluon.formats.onnx.builder import Builder
+from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info
+from symgluon.ir.dims import Dim
+from symgluon.ir.graph import Graph, Node, Value
+from symgluon.ir.op import Op
+from symgluon.ir.types import TensorType
+from symgluon.ops import derive
+
+OPSETS = range(13, 24)
+DOMAIN = "symgluon"
+_IR_VERSIONS = {13: 8, 14: 8, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+_MICROSOFT_VERSION = 1
+
+
+class _Lowering:
+    """Lowers the nodes of one graph (or function body) into a builder."""
+
+    def __init__(
+        self, graph: Graph, opset: int, *, microsoft: bool, functions: dict[str, Any] | None
+    ) -> None:
+        self.graph = graph
+        self.g = Builder(opset, microsoft=microsoft)
+        self.g.lower_op = self.lower_by_name
+        self.functions = functions
+        self.env: dict[Value, str] = {}
+        self.rename: dict[str, str] = {}
+        self.unsupported: list[Unsupported] = []
+        self.constant_names: dict[str, np.ndarray] = {}
+
+    # ---- leaves ----------------------------------------------------------------------------
+    def leaves(self) -> None:
+        """Name inputs, parameters and constants; dimensions are defined by the inputs."""
+        g = self.g
+        for value in self.graph.operands():
+            name = g.reserve(value.name)
+            self.env[value] = name
+            g.types[name] = value.type
+            for axis, n in enumerate(value.type.shape or ()):
+                if isinstance(n, Dim) and n.bare is not None:
+                    g.sources.setdefault(n.bare, (name, axis))
+        for value, array in self.graph.constants.items():
+            name = g.reserve(value.name)
+            self.env[value] = name
+            g.types[name] = value.type
+            self.constant_names[name] = array
+            g.tensors[name] = array
+        for node in self.graph.nodes:
+            for value in node.outputs:
+                g.reserve(value.name)
+
+    # ---- nodes -----------------------------------------------------------------------------
+    def run(self) -> None:
+        """Lower every node; what cannot be lowered is collected."""
+        for node in self.graph.nodes:
+            try:
+                self.node(node)
+            except UnsupportedOpError as error:
+                self._refuse(node, error)
+                self._stand_in(node)
+            except SymgluonError as error:
+                raise error.at(where=_where(node)) from None
+
+    def _refuse(self, node: Node, error: UnsupportedOpError) -> None:
+        if error.unsupported:
+            self.unsupported.extend(error.unsupported)
+        else:
+            self.unsupported.append(
+                Unsupported(node.op.name, _where(node), error.hint or error.message)
+            )
+
+    def _stand_in(self, node: Node) -> None:
+        """Let the nodes after an unsupported one be lowered, so that all of them are named."""
+        for value in node.outputs:
+            self.env[value] = value.name
+            self.g.types[value.name] = value.type
+
+    def node(self, node: Node) -> None:
+        """Lower one node and name its results."""
+        g = self.g
+        names = ["" if v is None else self.env[v] for v in node.inputs]
+        g.within(node.outputs[0].name, _block(node))
+        if self.functions is not None and node.op.name == "call":
+            results = self._call(node, names)
+        else:
+            results = self.lower(node.op, names, [None if v is None else v.type
+                                                  for v in node.inputs])  # fmt: skip
+        for value, name in zip(node.outputs, results, strict=True):
+            self.env[value] = name
+            g.types.setdefault(name, value.type)
+            if name not in self.rename and self._is_fresh(name, names):
+                self.rename[name] = value.name
+
+    def _is_fresh(self, name: str, inputs: Sequence[str]) -> bool:
+        """Whether a result is an intermediate that may take the name of the value."""
+        return name not in inputs and name not in self.g.tensors and "." in name
+
+    def lower(
+        self, op: Op, names: Sequence[str], types: Sequence[TensorType | None]
+    ) -> tuple[str, ...]:
+        """Lower an operator: by its own rule, else by its decomposition."""
+        found = op.onnx(self.g, *names)
+        if found is NotImplemented:
+            if not hasattr(op, "decompose"):
+                raise UnsupportedOpError(
+                    f"operator {op!r} has no ONNX form",
+                    hint="it can run with symgluon, but not in an exported file",
+                )
+            return self._decomposed(op, names, types)
+        return (found,) if isinstance(found, str) else tuple(found)
+
+    def _decomposed(
+        self, op: Op, names: Sequence[str], types: Sequence[TensorType | None]
+    ) -> tuple[str, ...]:
+        body = derive.decomposition(op, types)
+        given = [n for n, t in zip(names, types, strict=True) if t is not None]
+        env: dict[Value, str] = dict(zip(body.inputs, given, strict=True))
+        for value, array in body.constants.items():
+            env[value] = self.g.const(array)
+            self.g.types[env[value]] = value.type
+        for node in body.nodes:
+            inputs = ["" if v is None else env[v] for v in node.inputs]
+            kinds = [None if v is None else v.type for v in node.inputs]
+            results = self.lower(node.op, inputs, kinds)
+            for value, name in zip(node.outputs, results, strict=True):
+                env[value] = name
+                self.g.types.setdefault(name, value.type)
+        return tuple(env[v] for v in body.outputs)
+
+    def lower_by_name(self, op: Op, names: Sequence[str]) -> Any:
+        """Lower `op` inside the lowering of another; types of the names must be known."""
+        types = [self.g.types[n] if n else None for n in names]
+        results = self.lower(op, names, types)
+        inferred = op.infer(*types)
+        kinds = inferred if isinstance(inferred, tuple) else (inferred,)
+        for name, kind in zip(results, kinds, strict=True):
+            self.g.types.setdefault(name, kind)
+        return results[0] if len(results) == 1 else results
+
+    def _call(self, node: Node, names: Sequence[str]) -> tuple[str, ...]:
+        body: Graph = node.op.body  # type: ignore[attr-defined]
+        functions = self.functions
+        if functions is None:
+            raise RuntimeError("functions are not written here")
+        if body.name not in functions:
+            functions[body.name] = None  # keeps the order: callees are finished first
+            made, refused = _function(body, self.g.opset, functions)
+            del functions[body.name]
+            functions[body.name] = made
+            self.unsupported.extend(refused)
+        outputs = [self.g.fresh("call") for _ in node.outputs]
+        self.g.op(body.name, names, domain=DOMAIN, outputs=outputs)
+        return tuple(outputs)
+
+    # ---- finishing -------------------------------------------------------------------------
+    def outputs(self) -> list[tuple[str, Value]]:
+        """Names of the results; what is an operand or given twice passes an Identity."""
+        found: list[tuple[str, Value]] = []
+        seen: set[str] = set()
+        leaves = {self.env[v] for v in (*self.graph.operands(), *self.graph.constants)}
+        for value in self.graph.outputs:
+            name = self.env[value]
+            final = self.rename.get(name, name)
+            if name in leaves or name in self.g.tensors or final in seen:
+                self.g.within("", "")
+                copy = self.g.reserve(f"{value.name}_output")
+                self.g.op("Identity", [name], outputs=[copy])
+                final = copy
+            seen.add(final)
+            found.append((final, value))
+        return found
+
+    def finished_nodes(self) -> list[Any]:
+        """The nodes with the final names."""
+        rename = self.rename
+        if rename:
+            for node in self.g.nodes:
+                for field in (node.input, node.output):
+                    for i, name in enumerate(field):
+                        new = rename.get(name)
+                        if new is not None:
+                            field[i] = new
+                node.name = rename.get(node.name, node.name)
+        return self.g.nodes
+
+    def live_tensors(self, nodes: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Initializers that a node reads."""
+        read = {name for node in nodes for name in node.input}
+        return {k: v for k, v in self.g.tensors.items() if k in read}
+
+
+def _block(node: Node) -> str:
+    return node.origin[0].block or node.origin[0].mx_name if node.origin else ""
+
+
+def _where(node: Node) -> str:
+    text = str(node.origin[0]) if node.origin else ""
+    return f"block {text}" if text else f"node {node.outputs[0].name}"
+
+
+def _raise_unsupported(unsupported: Sequence[Unsupported]) -> None:
+    if unsupported:
+        names = ", ".join(sorted({u.op for u in unsupported}))
+        raise UnsupportedOpError(f"no ONNX form for: {names}", unsupported=unsupported)
+
+
+def _function(
+    body: Graph, opset: int, functions: dict[str, Any]
+) -> tuple[Any, list[Unsupported]]:
+    """Return the FunctionProto of a body; its constants become Constant nodes."""
+    import onnx
+
+    lowering = _Lowering(body, opset, microsoft=False, functions=functions)
+    lowering.leaves()
+    lowering.run()
+    outputs = lowering.outputs()
+    nodes = lowering.finished_nodes()
+    made = onnx.FunctionProto()
+    made.name, made.domain = body.name, DOMAIN
+    made.input.extend(lowering.env[v] for v in body.operands())
+    made.output.extend(name for name, _ in outputs)
+    for name, array in lowering.live_tensors(nodes).items():
+        attrs = {"value": make_tensor("", array)}
+        made.node.append(make_node("Constant", [], [name], "", "", attrs))
+    made.node.extend(nodes)
+    for domain, version in _imports(lowering.g, opset):
+        made.opset_import.add(domain=domain, version=version)
+    return made, lowering.unsupported
+
+
+def _imports(g: Builder, opset: int) -> list[tuple[str, int]]:
+    found = [("", opset)]
+    if DOMAIN in g.domains:
+        found.append((DOMAIN, 1))
+    if "com.microsoft" in g.domains:
+        found.append(("com.microsoft", _MICROSOFT_VERSION))
+    return found
+
+
+def build_model(
+    graph: Graph,
+    *,
+    opset: int = 20,
+    functions: bool = False,
+    microsoft: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    output_names: Mapping[int, str] | None = None,
+) -> Any:
+    """Lower `graph` to an ONNX model.
+
+    Parameters
+    ----------
+    opset : int
+        13 to 23.
+    functions : bool
+        Write `Call` nodes as ONNX functions of the domain ``symgluon``; otherwise they are inlined.
+    microsoft : bool
+        Allow ``com.microsoft`` operators (for graphs that stay in memory).
+    metadata : mapping, optional
+        Metadata properties.
+    output_names : mapping, optional
+        Wished names of outputs by position.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    UnsupportedOpError
+        Naming every operator that has no ONNX form.
+    """
+    import onnx
+
+    if opset not in OPSETS:
+        raise SymgluonError(f"ONNX opset {opset} is not written; 13 to 23 are")
+    bodies: dict[str, Any] | None = {} if functions else None
+    lowering = _Lowering(graph, opset, microsoft=microsoft, functions=bodies)
+    lowering.leaves()
+    lowering.run()
+    _raise_unsupported(lowering.unsupported)
+    outputs = lowering.outputs()
+    nodes = lowering.finished_nodes()
+    model = onnx.ModelProto()
+    model.ir_version = _IR_VERSIONS[opset]
+    model.producer_name = "symgluon"
+    model.graph.name = graph.name or "graph"
+    model.graph.node.extend(nodes)
+    for name, array in lowering.live_tensors(nodes).items():
+        model.graph.initializer.append(make_tensor(name, array))
+    for value in graph.operands():
+        model.graph.input.append(make_value_info(lowering.env[value], value.type))
+    for name, value in outputs:
+        model.graph.output.append(make_value_info(name, value.type))
+    if output_names:
+        _rename_outputs(model, output_names)
+    for made in (bodies or {}).values():
+        model.functions.append(made)
+    for domain, version in _imports(lowering.g, opset):
+        model.opset_import.add(domain=domain, version=version)
+    for key in sorted(metadata or {}):
+        model.metadata_props.add(key=key, value=str((metadata or {})[key]))
+    return model
+
+
+def _rename_outputs(model: Any, wished: Mapping[int, str]) -> None:
+    names = {model.graph.output[i].name: n for i, n in wished.items()}
+    taken = {n for node in model.graph.node for n in (*node.input, *node.output)}
+    names = {old: new for old, new in names.items() if new not in taken}
+    for node in model.graph.node:
+        for field in (node.input, node.output):
+            for i, name in enumerate(field):
+                if name in names:
+                    field[i] = names[name]
+    for out in model.graph.output:
+        out.name = names.get(out.name, out.name)
+
+
+def lower_one(node: Node, opset: int) -> set[str]:
+    """Lower one node by itself and return the kinds of ONNX operators it becomes.
+
+    Raises
+    ------
+    UnsupportedOpError
+        If it has no ONNX form.
+    """
+    graph = Graph("one")
+    operands: list[Value | None] = []
+    for value in node.inputs:
+        if value is None:
+            operands.append(None)
+        elif value.data is not None:
+            operands.append(graph.add_constant(value.data, value.name))
+        else:
+            operands.append(graph.add_input(value.name, value.type))
+    copy = graph.add(node.op, operands, [v.type for v in node.outputs], name="result")
+    graph.set_outputs(copy.outputs)
+    lowering = _Lowering(graph, opset, microsoft=True, functions=None)
+    lowering.leaves()
+    _assume_names(lowering.g, node)
+    lowering.node(copy)
+    return {n.op_type for n in lowering.g.nodes}
+
+
+def _assume_names(g: Builder, node: Node) -> None:
+    """Dimensions that only the whole graph defines count as known here."""
+
+    def note(dim: Any) -> Any:
+        for name in dim.names():
+            g.sources.setdefault(name, ("", 0))
+        return dim
+
+    node.op.map_dims(note)
+    for value in (*node.inputs, *node.outputs):
+        for n in (value.type.shape or ()) if value is not None else ():
+            if isinstance(n, Dim):
+                note(n)

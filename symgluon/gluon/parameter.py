@@ -1,0 +1,540 @@
+"""`Parameter`: a named array of a block, on each of its devices, with its gradient.
+
+The content on a device is a *cell*: one handle that stays the same while values come and go, so that
+compiled entries find it again.  Cells are replaced only when shape, dtype or device change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon import dtypes
+from symgluon.device import Device, current_device
+from symgluon.errors import DeferredInitializationError, DTypeError, ShapeError
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.region import outside
+from symgluon.ops.state import state
+
+__all__ = ["Constant", "DeferredInitializationError", "Parameter"]
+
+_REQS = ("write", "add", "null")
+
+
+def _array_class() -> type[Array]:
+    """Class of the handles: 2.0's arrays, or 1.x's where NumPy semantics are off."""
+    if state.np_array:
+        from symgluon.numpy import ndarray
+
+        return ndarray
+    from symgluon.ndarray import NDArray
+
+    return NDArray
+
+
+def _device_list(device: Any) -> list[Device]:
+    if device is None:
+        return [current_device()]
+    return list(device) if isinstance(device, list | tuple) else [device]
+
+
+def _known(n: Any) -> bool:
+    return isinstance(n, int) and (n > 0 or (n == 0 and state.np_shape))
+
+
+class Parameter:
+    """A weight of a block (seed: ``gluon.Parameter``).
+
+    Parameters
+    ----------
+    name : str
+        Name; blocks name their parameters by attribute.
+    grad_req : str
+        ``write``, ``add`` or ``null``.
+    shape : int or tuple of int, optional
+        -1 (and 0) stand for dimensions that are found at the first call.
+    dtype : dtype
+        Of data and gradient.
+    lr_mult, wd_mult : float
+        Factors of learning rate and weight decay.
+    init : Initializer or str, optional
+        How to initialise; default: what ``initialize`` is given.
+    allow_deferred_init : bool
+        Whether the shape may be unknown when `initialize` is called.
+    """
+
+    def __init__(
+        self,
+        name: str = "weight",
+        grad_req: str = "write",
+        shape: Any = None,
+        dtype: Any = "float32",
+        lr_mult: float = 1.0,
+        wd_mult: float = 1.0,
+        init: Any = None,
+        allow_deferred_init: bool = False,
+        differentiable: bool = True,
+        stype: str = "default",
+        grad_stype: str = "default",
+    ) -> None:
+        for kind, given in (("stype", stype), ("grad_stype", grad_stype)):
+            if given not in ("default", "row_sparse", "csr"):
+                raise ValueError(f"{kind} is default, row_sparse or csr, received {given!r}")
+        self._name = name
+        self._shape = self._normal(shape)
+        self._dtype = dtypes.resolve(dtype)
+        self.lr_mult = lr_mult
+        self.wd_mult = wd_mult
+        self.init = init
+        self._allow_deferred_init = allow_deferred_init
+        self._differentiable = differentiable
+        self._stype = stype
+        self._grad_stype = grad_stype
+        self._cells: dict[Device, Any] = {}
+        self._deferred: tuple[Any, list[Device], Any, str] | None = None
+        self._structure = ""
+        self._trainer: Any = None
+        self._grad_req = "null"
+        self.grad_req = grad_req
+
+    @staticmethod
+    def _normal(shape: Any) -> tuple[int, ...] | None:
+        if shape is None:
+            return None
+        return (int(shape),) if isinstance(shape, int) else tuple(int(n) for n in shape)
+
+    # ---- facts -----------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        return f"Parameter (shape={self.shape}, dtype={dtypes.name(self._dtype)})"
+
+    @property
+    def name(self) -> str:
+        """Name of the parameter."""
+        return self._name
+
+    def _name_in_block(self, name: str) -> None:
+        """The block it is assigned to names it."""
+        self._name = name
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape; -1 for dimensions that are not known yet."""
+        if self._shape is None:
+            return None
+        return tuple(n if _known(n) else -1 for n in self._shape)
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        new = self._normal(tuple(int(n) for n in shape) if not isinstance(shape, int) else shape)
+        old = self._shape
+        if old is not None and new is not None:
+            fits = len(old) == len(new) and all(
+                not _known(a) or a == b for a, b in zip(old, new, strict=True)
+            )
+            if not fits:
+                raise ShapeError(
+                    f"parameter {self._where()}: shape {tuple(old)} cannot become {tuple(new)}",
+                    hint="a dimension that is known stays as it is",
+                )
+        self._shape = new
+
+    @property
+    def _shape_known(self) -> bool:
+        return self._shape is not None and all(_known(n) for n in self._shape)
+
+    @property
+    def dtype(self) -> Any:
+        """Dtype of data and gradient."""
+        return self._dtype
+
+    @dtype.setter
+    def dtype(self, dtype: Any) -> None:
+        self.cast(dtype)
+
+    @property
+    def stype(self) -> str:
+        """Storage type asked for; arrays are always dense."""
+        return self._stype
+
+    @property
+    def grad_req(self) -> str:
+        """What `backward` does with the gradient."""
+        return self._grad_req
+
+    @grad_req.setter
+    def grad_req(self, req: str) -> None:
+        if req not in _REQS:
+            raise ValueError(f"grad_req is write, add or null, received {req!r}")
+        if not self._differentiable:
+            req = "null"
+        if req == self._grad_req:
+            return
+        self._grad_req = req
+        for cell in self._cells.values():
+            self._attach(cell)
+
+    def _where(self) -> str:
+        return repr(self._structure or self._name)
+
+    # ---- initialisation --------------------------------------------------------------------
+    @property
+    def _is_deferred(self) -> bool:
+        return self._deferred is not None
+
+    def initialize(
+        self,
+        init: Any = None,
+        device: Any = None,
+        default_init: Any = None,
+        force_reinit: bool = False,
+        *,
+        ctx: Any = None,
+        structural_name: str = "",
+    ) -> None:
+        """Give the parameter its values now, or at the first call if its shape is unknown.
+
+        Raises
+        ------
+        ValueError
+            If the shape is unknown and deferred initialisation is not allowed.
+        """
+        from symgluon import initializer
+
+        self._structure = structural_name or self._structure
+        if self._cells and not force_reinit:
+            return
+        devices = _device_list(device if ctx is None else ctx)
+        if init is None:
+            init = self.init
+        default = initializer.Uniform() if default_init is None else default_init
+        self._cells = {}
+        self._deferred = (init, devices, default, self._structure or self._name)
+        if self._shape_known:
+            with outside():
+                self._finish_deferred_init()
+            return
+        if not self._allow_deferred_init:
+            self._deferred = None
+            raise ValueError(
+                f"parameter {self._where()} cannot be initialised: its shape is {self.shape}. "
+                "Give it a full shape, or create it with allow_deferred_init=True"
+            )
+
+    def _finish_deferred_init(self) -> None:
+        """Compute the values (runs outside every trace)."""
+        from symgluon import initializer
+
+        if self._deferred is None:
+            return
+        if not self._shape_known:
+            raise DeferredInitializationError(
+                f"parameter {self._where()}: its shape {self.shape} is still unknown",
+                hint="call the block on data first, or give the layer its input size",
+            )
+        init, devices, default, name = self._deferred
+        self._deferred = None
+        values = np.zeros(self._shape or (), self._dtype)
+        rule = initializer.create(init if init is not None else default)
+        with outside():
+            handle = wrap(values, _array_class())
+            handle._owned = True
+            desc = initializer.InitDesc(name, {"__init__": ""} if init is None else {})
+            if init is None:
+                rule(desc, handle)
+            else:
+                rule.init_weight_directly(desc, handle)
+        self._place(handle._content(), devices)
+
+    def _place(self, values: np.ndarray, devices: Sequence[Device]) -> None:
+        """Make the cells."""
+        cells = {}
+        for i, device in enumerate(devices):
+            cell = wrap(values if i == 0 else values.copy(), _array_class())
+            cell._device = device
+            cell._owner = self
+            cell._owned = False
+            cells[device] = cell
+        self._cells = cells
+        for cell in cells.values():
+            self._attach(cell)
+
+    def _attach(self, cell: Any) -> None:
+        if self._grad_req == "null":
+            cell._leaf = cell._node = None
+            return
+        with outside():
+            cell.attach_grad(self._grad_req)
+
+    def _check(self) -> None:
+        if self._cells:
+            return
+        if self._deferred is not None:
+            raise DeferredInitializationError(
+                f"parameter {self._where()} is not initialised yet: its shape {self.shape} is found "
+                "at the first call",
+                hint="call the block on data first, or give the layer its input size",
+            )
+        raise RuntimeError(
+            f"Parameter {self._where()} has not been initialized: call initialize() of the block "
+            "(or of the parameter) before using it"
+        )
+
+    def _cell(self, device: Device | None) -> Any:
+        """Return the cell on `device`; without one on the current device, else the first."""
+        cells = self._cells
+        if len(cells) == 1:
+            for only, cell in cells.items():
+                if device is None or device == only:
+                    return cell
+        self._check()
+        if device is None:
+            found = cells.get(current_device())
+            return next(iter(cells.values())) if found is None else found
+        found = cells.get(device)
+        if found is None:
+            have = ", ".join(str(d) for d in cells)
+            raise RuntimeError(
+                f"Parameter {self._where()} was not initialized on {device}; it is on {have}. "
+                "Initialise it with device=[...], or call reset_device"
+            )
+        return found
+
+    # ---- content ---------------------------------------------------------------------------
+    def data(self, device: Device | None = None, ctx: Device | None = None) -> Any:
+        """Return the array on a device.
+
+        Raises
+        ------
+        RuntimeError
+            If the parameter is not initialised, or not on that device.
+        DeferredInitializationError
+            If its shape is not known yet.
+        """
+        return self._cell(device if ctx is None else ctx)
+
+    def list_data(self) -> list[Any]:
+        """Arrays on all devices."""
+        self._check()
+        return list(self._cells.values())
+
+    def grad(self, device: Device | None = None, ctx: Device | None = None) -> Any:
+        """Return the gradient on a device.
+
+        Raises
+        ------
+        RuntimeError
+            If the parameter has none (``grad_req='null'``).
+        """
+        cell = self._cell(device if ctx is None else ctx)
+        if cell.grad is None:
+            raise RuntimeError(
+                f"Cannot get gradient array for Parameter {self._where()} because grad_req='null'"
+            )
+        return cell.grad
+
+    def list_grad(self) -> list[Any]:
+        """Gradients on all devices."""
+        self._check()
+        return [self.grad(d) for d in self._cells]
+
+    def list_device(self) -> list[Device]:
+        """Devices the parameter is on."""
+        if not self._cells and self._deferred is not None:
+            return list(self._deferred[1])
+        self._check()
+        return list(self._cells)
+
+    list_ctx = list_device
+
+    def set_data(self, data: Any) -> None:
+        """Set the values on all devices; inside a trace the cell is written.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+            If `data` does not fit.
+        """
+        shape = tuple(data.shape)
+        if self._shape_known and all(isinstance(n, int) for n in shape) and shape != self._shape:
+            raise ShapeError(
+                f"parameter {self._where()} has shape {self._shape}, the new data {shape}"
+            )
+        self.shape = shape
+        if not self._cells:
+            if self._deferred is None:
+                self._check()
+            else:
+                _, devices, _, _ = self._deferred
+                self._deferred = None
+                array = data._content() if isinstance(data, Array) else np.asarray(data)
+                self._place(np.array(array, self._dtype), devices)
+                return
+        for cell in self._cells.values():
+            value = data if isinstance(data, Array) else wrap(np.asarray(data))
+            if value.dtype != cell.dtype:
+                from symgluon.ops.apply import F
+
+                value = F.cast(value, dtype=cell.dtype)
+            cell._assign(_detached(value))
+
+    def zero_grad(self) -> None:
+        """Set the gradients to zero."""
+        for cell in self._cells.values():
+            if cell._leaf is not None:
+                grad = cell._leaf.grad
+                grad._data = np.zeros(cell.shape, cell.dtype)
+
+    def reset_device(self, device: Any) -> None:
+        """Move the parameter to `device` (one or a list)."""
+        devices = _device_list(device)
+        if self._cells:
+            self._place(self._mean_over_devices(), devices)
+        elif self._deferred is not None:
+            init, _, default, name = self._deferred
+            self._deferred = (init, devices, default, name)
+        else:
+            raise ValueError(
+                f"Cannot reset device for Parameter {self._where()} because it has not been "
+                "initialized"
+            )
+
+    def reset_ctx(self, ctx: Any) -> None:
+        """Old name of :meth:`reset_device`."""
+        self.reset_device(ctx)
+
+    def cast(self, dtype: Any) -> None:
+        """Cast data and gradient to `dtype`."""
+        dtype = dtypes.resolve(dtype)
+        if dtype == self._dtype:
+            return
+        self._dtype = dtype
+        if self._cells:
+            values = next(iter(self._cells.values())).numpy_content("cast").astype(dtype)
+            self._place(values, list(self._cells))
+
+    def _mean_over_devices(self) -> np.ndarray:
+        """Return the values to save: the mean where there are several devices."""
+        self._check()
+        arrays = [c.numpy_content("saving a parameter") for c in self._cells.values()]
+        if len(arrays) == 1:
+            return arrays[0]
+        return np.mean(np.stack(arrays), axis=0, dtype=np.float64).astype(arrays[0].dtype)
+
+    def _load(self, array: np.ndarray, device: Any, name: str) -> None:
+        """Take values from a file."""
+        self._structure = self._structure or name
+        if array.dtype != self._dtype:
+            raise DTypeError(
+                f"parameter {name!r} is {dtypes.name(self._dtype)}, the values are "
+                f"{dtypes.name(array.dtype)}"
+            )
+        if self._cells and device is None:
+            for cell in self._cells.values():
+                cell._assign(wrap(array))
+            return
+        if self._shape is not None and len(self._shape) == array.ndim:
+            self.shape = array.shape
+        else:
+            self._shape = tuple(array.shape)
+        devices = _device_list(device)
+        if self._deferred is not None and device is None:
+            devices = self._deferred[1]
+        self._deferred = None
+        self._place(array, devices)
+
+    def row_sparse_data(self, row_id: Any) -> Any:
+        """Return rows of the parameter; storage is dense, so these are all its values.
+
+        Raises
+        ------
+        RuntimeError
+            If the parameter was not declared ``row_sparse``.
+        """
+        if self._stype != "row_sparse":
+            raise RuntimeError(
+                f"Cannot return a copy of Parameter {self._where()} via row_sparse_data() because "
+                f"its storage type is {self._stype}; use data()"
+            )
+        return self.data(row_id._device if isinstance(row_id, Array) else None)
+
+    def var(self) -> Any:
+        """Symbolic variables do not exist here.
+
+        Raises
+        ------
+        NotImplementedError
+            Always: trace the block instead.
+        """
+        raise NotImplementedError("symgluon traces blocks; use net.graph_for(x) or net.export(path)")
+
+    def __getstate__(self) -> dict[str, Any]:
+        saved = dict(self.__dict__)
+        saved["_trainer"] = None
+        return saved
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        import copy
+
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        for key, value in self.__dict__.items():
+            if key == "_cells":
+                new._cells = {}
+            elif key == "_trainer":
+                new._trainer = None
+            else:
+                new.__dict__[key] = copy.deepcopy(value, memo)
+        if self._cells:
+            new._place(self._mean_over_devices().copy(), list(self._cells))
+        return new
+
+
+def _detached(value: Array) -> Array:
+    """The content without its producer: a parameter does not keep the graph of the last step."""
+    if state.region is not None:
+        from symgluon.ops.apply import F
+
+        return F.stop_gradient(value)  # type: ignore[no-any-return]
+    return wrap(value._content())
+
+
+class Constant(Parameter):
+    """A parameter that is not trained (seed: ``gluon.Constant``).
+
+    Parameters
+    ----------
+    value : array
+        Its values.
+    """
+
+    def __init__(self, value: Any, name: str = "const") -> None:
+        from symgluon import initializer
+
+        array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
+        if array.dtype == np.float64 and not hasattr(value, "asnumpy"):
+            array = array.astype(np.float32)
+        self.value = value
+        super().__init__(
+            name,
+            grad_req="null",
+            shape=array.shape,
+            dtype=array.dtype,
+            init=initializer.Constant(array),
+            differentiable=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"Constant (shape={self.shape}, dtype={dtypes.name(self.dtype)})"
+
+    @property
+    def grad_req(self) -> str:
+        """Always ``null``."""
+        return "null"
+
+    @grad_req.setter
+    def grad_req(self, req: str) -> None:
+        if req != "null":
+            raise ValueError("a Constant has no gradient: grad_req can only be 'null'")
+

@@ -1,0 +1,237 @@
+"""`SymbolBlock`: a block made from a symbol, such as a file that MXNet exported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon import dtypes
+from symgluon.errors import DeferredInitializationError, FormatError
+from symgluon.formats.params import load_params
+from symgluon.formats.symbol_json import (
+    SymbolProgram,
+    stated_dtype,
+    stated_shape,
+    strip_prefixes,
+)
+from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.parameter import Parameter
+from symgluon.gluon.serialization import ParameterFileError
+from symgluon.ir.dims import DimScope
+from symgluon.ir.types import TensorType
+from symgluon.ops.array import Array, wrap
+from symgluon.ops.region import Region
+
+
+class SymbolBlock(HybridBlock):
+    """Block that runs a symbol (seed: ``gluon.SymbolBlock``).
+
+    Its parameters are the variables of the symbol that are not inputs, under their own names.
+    """
+
+    def __init__(self, outputs: Any, inputs: Any, params: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        program = outputs if isinstance(outputs, SymbolProgram) else _program_of(outputs)
+        names = [inputs] if isinstance(inputs, str) else [_name_of(i) for i in inputs]
+        self._build(program, names)
+        for name, array in (params or {}).items():
+            self._reg_params[name]._load(np.asarray(array), None, name)
+
+    def _build(self, program: SymbolProgram, names: Sequence[str]) -> None:
+        variables = program.variables
+        unknown = [n for n in names if n not in variables]
+        dead = {n.name for n in program.records.nodes if n.op == "null"}
+        missing = [n for n in unknown if n not in dead]
+        if missing:
+            raise ValueError(
+                f"{program.where or 'the symbol'} has no variable {', '.join(map(repr, missing))}; "
+                f"its variables are {', '.join(variables[:20])}"
+            )
+        set_ = object.__setattr__
+        set_(self, "_program", program)
+        set_(self, "_input_names", list(names))
+        inputs = set(names)
+        for variable in variables:
+            if variable in inputs or variable in program.labels:
+                continue
+            node = program.record(variable)
+            shape = stated_shape(node)
+            auxiliary = variable in program.auxiliary
+            parameter = Parameter(
+                variable,
+                shape=shape,
+                dtype=stated_dtype(node) or "float32",
+                allow_deferred_init=True,
+                grad_req="null" if auxiliary else "write",
+            )
+            self._reg_params[variable] = parameter
+
+    @staticmethod
+    def imports(
+        symbol_file: str,
+        input_names: str | Sequence[str],
+        param_file: str | None = None,
+        device: Any = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+        ctx: Any = None,
+    ) -> SymbolBlock:
+        """Open a model that MXNet 1.x or 2.x exported, or that :meth:`export` wrote.
+
+        Parameters
+        ----------
+        symbol_file, param_file : str
+            ``NAME-symbol.json`` and ``NAME-0000.params``; without parameters call `initialize`.
+        input_names : str or list of str
+            Variables of the symbol that are inputs, in call order.
+        allow_missing, ignore_extra : bool
+            Accept variables that the parameter file lacks, and names the symbol lacks.
+
+        Raises
+        ------
+        FormatError
+            If a file is damaged.
+        UnsupportedOpError
+            Naming every operator of the model that is not supported.
+        """
+        names = [input_names] if isinstance(input_names, str) else list(input_names)
+        block = SymbolBlock(SymbolProgram.load(symbol_file), names)
+        if param_file is not None:
+            block._load_file(param_file, ctx if device is None else device, allow_missing,
+                             ignore_extra)  # fmt: skip
+        return block
+
+    @staticmethod
+    def inputs_of(symbol_file: str, param_file: str) -> dict[str, tuple[int, ...] | None]:
+        """Variables that the parameter file does not hold, with the shapes the symbol states."""
+        program = SymbolProgram.load(symbol_file)
+        known = set(strip_prefixes(_named(param_file)).values())
+        shapes: dict[str, tuple[int, ...] | None] = {}
+        for variable in program.variables:
+            if variable not in known:
+                shape = stated_shape(program.record(variable))
+                full = shape if shape and all(n > 0 for n in shape) else None
+                shapes[variable] = full
+        return shapes
+
+    def _load_file(self, path: str, device: Any, allow_missing: bool, ignore_extra: bool) -> None:
+        arrays = _named(path)
+        plain = {new: arrays[old] for old, new in strip_prefixes(arrays).items()}
+        missing = [n for n in self._reg_params if n not in plain]
+        if missing and not allow_missing:
+            raise ParameterFileError(
+                f"{path} lacks parameters of {self._program.where}: {', '.join(missing[:8])}",
+                hint="name them as inputs if they are, or pass allow_missing=True",
+            )
+        known = set(self._program.variables)
+        known |= {n.name for n in self._program.records.nodes if n.op == "null"}
+        extra = [n for n in plain if n not in known]
+        if extra and not ignore_extra:
+            raise ParameterFileError(
+                f"{path} holds parameters that {self._program.where} does not have: "
+                f"{', '.join(extra[:8])}",
+                hint="check that the two files belong together, or pass ignore_extra=True",
+            )
+        for name, parameter in self._reg_params.items():
+            if name in plain:
+                parameter.dtype = plain[name].dtype
+                parameter._load(plain[name], device, name)
+
+    # ---- calling ---------------------------------------------------------------------------
+    def forward(self, x: Any, *args: Any) -> Any:
+        """Run the symbol; one array, or a list if it has several outputs."""
+        given = (x, *args)
+        if len(given) != len(self._input_names or ()):
+            raise ValueError(
+                f"the symbol has inputs {', '.join(self._input_names or ())}; received "
+                f"{len(given)} arrays"
+            )
+        values: dict[str, Any] = dict.fromkeys(self._program.labels)
+        values.update({n: p.data() for n, p in self._reg_params.items()})
+        values.update(zip(self._input_names or (), given, strict=True))
+        outs = [_as(r, type(x)) for r in self._program.run(values)]
+        return outs[0] if len(outs) == 1 else outs
+
+    def infer_shape(self, *args: Any) -> None:
+        """Find the shapes of parameters from those of the inputs, through the operators."""
+        scope = DimScope()
+        region = Region("infer_shape", scope)
+        with region.active():
+            values: dict[str, Any] = dict.fromkeys(self._program.labels)
+            for name, parameter in self._reg_params.items():
+                values[name] = region.argument(name, _type_of(parameter))
+            for name, arg in zip(self._input_names or (), args, strict=True):
+                values[name] = region.argument(name, arg.type)
+            self._program.run(values)
+        unknown = []
+        for name, parameter in self._reg_params.items():
+            found = values[name]._data.type
+            if found.shape is None or not found.is_known:
+                unknown.append(name)
+            else:
+                parameter.shape = tuple(int(n) for n in found.shape)
+        if unknown:
+            raise DeferredInitializationError(
+                f"the shapes of {', '.join(unknown)} cannot be found from the inputs",
+                hint="load parameters, or set the shapes: block.params['NAME'].shape = (...)",
+            )
+
+    def _symbol_records(self, exported: Any, names: Sequence[str]) -> Any:
+        """The symbol itself: it is written as it was read."""
+        return self._program.records
+
+    def cast(self, dtype: Any) -> None:
+        """Cast the parameters, statistics of batch normalisation included."""
+        super().cast(dtype)
+
+    def __repr__(self) -> str:
+        count = len(self._program.live)
+        return (
+            f"SymbolBlock({self._program.where or 'symbol'}: {count} nodes, "
+            f"{len(self._reg_params)} parameters; inputs {', '.join(self._input_names or ())})"
+        )
+
+
+def _named(path: str) -> dict[str, np.ndarray]:
+    arrays = load_params(path)
+    if isinstance(arrays, list):
+        if arrays:
+            raise FormatError(
+                f"{len(arrays)} arrays without names: not the parameters of a symbol", path=path
+            )
+        return {}
+    return arrays
+
+
+def _type_of(parameter: Parameter) -> TensorType:
+    dtype = dtypes.resolve(parameter.dtype)
+    shape = parameter.shape
+    if shape is None:
+        return TensorType(None, dtype)
+    return TensorType([None if n in (-1, 0) else n for n in shape], dtype)
+
+
+def _as(handle: Array, cls: type[Array]) -> Array:
+    if type(handle) is cls:
+        return handle
+    if handle._owner is not None or handle._base is not None:
+        return wrap(handle._content(), cls)
+    handle.__class__ = cls
+    return handle
+
+
+def _program_of(outputs: Any) -> SymbolProgram:
+    records = getattr(outputs, "records", None)
+    if records is None:
+        raise TypeError(
+            f"SymbolBlock expects a symbol, received {type(outputs).__name__}; files are opened "
+            "with SymbolBlock.imports(symbol_file, input_names, param_file)"
+        )
+    return SymbolProgram(records)
+
+
+def _name_of(item: Any) -> str:
+    return item if isinstance(item, str) else os.fspath(getattr(item, "name", str(item)))

@@ -1,0 +1,91 @@
+"""Sub-namespaces of `mx.nd`: operators whose names carry a prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from symgluon.errors import UnsupportedOpError
+from symgluon.ndarray.front import function
+from symgluon.ndarray.ndarray import NDArray
+from symgluon.ops.mx import table
+
+
+class Space(SimpleNamespace):
+    """A namespace of the operators whose names begin with one of `prefixes`."""
+
+    def __init__(self, name: str, *prefixes: str, **own: Any) -> None:
+        super().__init__(**own)
+        self.__name__ = name
+        self._prefixes = prefixes
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for prefix in self._prefixes:
+            if prefix + name in table():
+                found = function(prefix + name, NDArray, name)
+                setattr(self, name, found)
+                return found
+        raise AttributeError(f"{self.__name__} has no operator {name!r}")
+
+    def __dir__(self) -> list[str]:
+        names = [n[len(p):] for p in self._prefixes for n in table() if n.startswith(p)]
+        return sorted({*self.__dict__, *names})
+
+
+def _control(name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        from symgluon.numpy_extension import control_flow
+
+        return getattr(control_flow, name)(*args, **kwargs)
+
+    call.__name__ = name
+    return call
+
+
+def _sparse(name: str) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise UnsupportedOpError(
+            f"nd.sparse.{name}: sparse arrays are not supported", hint="use dense arrays"
+        )
+
+    return refuse
+
+
+contrib = Space(
+    "nd.contrib", "_contrib_", **{n: _control(n) for n in ("foreach", "while_loop", "cond")}
+)
+linalg = Space("nd.linalg", "_linalg_", "linalg_")
+image = Space("nd.image", "_image_")
+op = Space("nd.op", "")
+_internal = Space("nd._internal", "")
+sparse = Space(
+    "nd.sparse", "_sparse_",
+    **{n: _sparse(n) for n in ("csr_matrix", "row_sparse_array", "array", "zeros", "empty")},
+)  # fmt: skip
+
+
+class CSRNDArray(NDArray):
+    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+
+
+class RowSparseNDArray(NDArray):
+    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+
+
+class BaseSparseNDArray(NDArray):
+    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+
+
+for _cls in (CSRNDArray, RowSparseNDArray, BaseSparseNDArray):
+    setattr(sparse, _cls.__name__, _cls)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "random":
+        import importlib
+
+        return importlib.import_module("symgluon.random")
+    raise AttributeError(f"module 'symgluon.ndarray.spaces' has no attribute {name!r}")

@@ -1,0 +1,308 @@
+"""Linear algebra: products, and `np.linalg`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from symgluon.numpy.manipulation import moveaxis, reshape
+from symgluon.numpy.math import axes as as_axes
+from symgluon.numpy.math import keep
+from symgluon.numpy.multiarray import as_array, finish
+from symgluon.numpy.sorting import diagonal
+from symgluon.ops.apply import F
+
+__all__ = [
+    "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
+    "lstsq", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm",
+    "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "tensorinv",
+    "tensorsolve", "trace", "vecdot", "vector_norm",
+]  # fmt: skip
+
+#: functions of the `np` namespace that stand in this module
+PRODUCTS = [
+    "cross", "dot", "einsum", "inner", "kron", "matmul", "outer", "tensordot", "trace", "vdot",
+]  # fmt: skip
+
+
+# ---- products ------------------------------------------------------------------------------------
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    """Return the dot product: inner for vectors, matrix product, else over last and second last."""
+    a = as_array(a)
+    return finish(F.dot(a, as_array(b)), a, out)
+
+
+def matmul(a: Any, b: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return the matrix product; leading axes broadcast."""
+    from symgluon.numpy.ufunc import check_keywords
+
+    check_keywords("matmul", kwargs)
+    a = as_array(a)
+    return finish(F.matmul(a, as_array(b)), a, out)
+
+
+def inner(a: Any, b: Any) -> Any:
+    """Return the product summed over the last axes of both."""
+    a = as_array(a)
+    return finish(F.inner(a, as_array(b)), a)
+
+
+def outer(a: Any, b: Any) -> Any:
+    """Return the outer product of two flattened arrays."""
+    a = as_array(a)
+    return finish(F.outer(a, as_array(b)), a)
+
+
+def vdot(a: Any, b: Any) -> Any:
+    """Return the inner product of two flattened arrays."""
+    return dot(reshape(a, (-1,)), reshape(b, (-1,)))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """Return the product summed over pairs of axes."""
+    a, b = as_array(a), as_array(b)
+    if isinstance(axes, int):
+        first, second = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
+    else:
+        first, second = ((x,) if isinstance(x, int) else tuple(x) for x in axes)
+    return finish(F.tensordot(a, b, a_axes=first, b_axes=second), a)
+
+
+def einsum(subscripts: str, *operands: Any, out: Any = None, optimize: Any = False) -> Any:
+    """Return the sum of products that the Einstein `subscripts` describe."""
+    arrays = [as_array(x) for x in operands]
+    return finish(F.einsum(*arrays, subscripts=subscripts), arrays[0], out)
+
+
+def kron(a: Any, b: Any) -> Any:
+    """Return the Kronecker product."""
+    a = as_array(a)
+    return finish(F.kron(a, as_array(b)), a)
+
+
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Return the cross product of vectors of 2 or 3 elements along an axis."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    if not (a.shape[-1] in (2, 3) and b.shape[-1] in (2, 3)):
+        raise ValueError("incompatible dimensions for cross product (dimension must be 2 or 3)")
+
+    def part(x: Any, i: int) -> Any:
+        return F.index(x, index=(*(slice(None),) * (x.ndim - 1), i))
+
+    def minor(i: int, j: int) -> Any:
+        terms = [(part(a, i), part(b, j)) if i < a.shape[-1] and j < b.shape[-1] else None,
+                 (part(a, j), part(b, i)) if j < a.shape[-1] and i < b.shape[-1] else None]  # fmt: skip
+        products = [None if t is None else F.multiply(*t) for t in terms]
+        if products[0] is None:
+            return F.negative(products[1])
+        return products[0] if products[1] is None else F.subtract(products[0], products[1])
+
+    if a.shape[-1] == b.shape[-1] == 2:
+        return finish(minor(0, 1), a)
+    found = F.stack(minor(1, 2), minor(2, 0), minor(0, 1), axis=-1)
+    return moveaxis(finish(found, a), -1, axisc)
+
+
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, out: Any = None) -> Any:
+    """Return the sum of a diagonal."""
+    a = as_array(a)
+    return finish(F.sum(diagonal(a, offset, axis1, axis2), axis=-1), a, out)
+
+
+def vecdot(a: Any, b: Any, axis: int | None = None) -> Any:
+    """Return the inner products of vectors along `axis` (the last by default)."""
+    a = as_array(a)
+    product = F.multiply(a, as_array(b))
+    return finish(F.sum(product, axis=-1 if axis is None else axis), a)
+
+
+def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    """Return the product of several matrices."""
+    result = as_array(arrays[0])
+    for other in arrays[1:]:
+        result = dot(result, other)
+    return finish(result, None, out) if out is not None else result
+
+
+# ---- norms ---------------------------------------------------------------------------------------
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+    """Return the norm of vectors (one axis), matrices (two) or of all elements (no `ord`)."""
+    x = as_array(x)
+    found = F.norm(x, ord=ord, axis=as_axes(axis), keepdims=keep(keepdims))
+    return finish(found, x)
+
+
+def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -> Any:
+    """Return ``sum(|x| ** ord) ** (1 / ord)`` over `axis`; inf, -inf and 0 as usual."""
+    x = as_array(x)
+    flat = axis is None or not isinstance(axis, int)
+    if axis is not None and flat:
+        order = [i for i in range(x.ndim) if i not in {a % x.ndim for a in axis}]
+        merged = reshape(
+            F.transpose(x, axes=(*order, *[a % x.ndim for a in axis])),
+            (*[x.shape[i] for i in order], -1),
+        )
+        found = F.norm(merged, ord=ord, axis=-1)
+        if keep(keepdims):
+            found = F.expand_dims(found, axis=tuple(sorted(a % x.ndim for a in axis)))
+        return finish(found, x)
+    return finish(F.norm(x, ord=ord, axis=axis, keepdims=keep(keepdims), flat=flat), x)
+
+
+def matrix_norm(
+    x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False
+) -> Any:
+    """Return a norm of the matrices of two axes."""
+    return norm(x, ord, tuple(axis), keepdims)
+
+
+def matrix_transpose(a: Any) -> Any:
+    """Return `a` with its last two axes swapped."""
+    return as_array(a).mT
+
+
+def matrix_power(a: Any, n: int) -> Any:
+    """Return the n-th power of square matrices (negative: of the inverse)."""
+    from symgluon.numpy.creation import eye
+
+    a = as_array(a)
+    if n < 0:
+        return matrix_power(inv(a), -n)
+    if n == 0:
+        return as_array(F.broadcast_to(eye(a.shape[-1], dtype=a.dtype), shape=a.shape))
+    result = None
+    square = a
+    while n:
+        if n & 1:
+            result = square if result is None else matmul(result, square)
+        n >>= 1
+        square = matmul(square, square) if n else square
+    return result
+
+
+# ---- decompositions and solvers --------------------------------------------------------------------
+def _simple(name: str, text: str) -> Callable[..., Any]:
+    def function(a: Any) -> Any:
+        a = as_array(a)
+        found = finish(getattr(F, name)(a), a)
+        return tuple(found) if isinstance(found, list) else found
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = text
+    return function
+
+
+det = _simple("det", "Return the determinants of square matrices.")
+slogdet = _simple("slogdet", "Return sign and log of the absolute determinant.")
+inv = _simple("inv", "Return the inverses of square matrices.")
+eig = _simple("eig", "Return eigenvalues and eigenvectors of matrices with real eigenvalues.")
+eigvals = _simple("eigvals", "Return the eigenvalues of matrices with real eigenvalues.")
+qr_factors = _simple("qr", "Return the reduced QR factors of matrices.")
+svd_factors = _simple("svd", "Return the singular value decomposition (u, s, v), u s v = a.")
+
+
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """Return the reduced QR factors of matrices."""
+    if mode not in ("reduced", None):
+        raise ValueError("qr: only mode='reduced' is supported")
+    return qr_factors(a)
+
+
+def svd(a: Any) -> Any:
+    """Return the singular value decomposition: ``u``, ``s`` (1-d each), ``v``; u s v = a."""
+    return svd_factors(a)
+
+
+def svdvals(a: Any) -> Any:
+    """Return the singular values, largest first."""
+    return svd_factors(a)[1]
+
+
+def cholesky(a: Any, upper: bool = False) -> Any:
+    """Return the lower (or upper) Cholesky factor of positive definite matrices."""
+    a = as_array(a)
+    factor = finish(F.cholesky(a), a)
+    return factor.mT if upper else factor
+
+
+def eigh(a: Any, upper: bool = False) -> Any:
+    """Return eigenvalues (ascending) and eigenvectors of symmetric matrices."""
+    a = as_array(a)
+    return tuple(finish(F.eigh(a, UPLO="U" if upper in (True, "U") else "L"), a))
+
+
+def eigvalsh(a: Any, upper: bool = False) -> Any:
+    """Return the eigenvalues of symmetric matrices, ascending."""
+    return eigh(a, upper)[0]
+
+
+def solve(a: Any, b: Any) -> Any:
+    """Return x with ``a @ x = b``."""
+    a = as_array(a)
+    return finish(F.solve(a, as_array(b)), a)
+
+
+def pinv(a: Any, rtol: Any = None, hermitian: bool = False) -> Any:
+    """Return the pseudo-inverses of matrices."""
+    a = as_array(a)
+    return finish(F.pinv(a, rcond=1e-15 if rtol is None else float(rtol)), a)
+
+
+def lstsq(a: Any, b: Any, rcond: Any = "warn") -> Any:
+    """Return the least-squares solution, residuals, rank and singular values."""
+    import numpy as np
+
+    from symgluon.numpy.creation import constant
+
+    numbers = [as_array(v).numpy_content("lstsq") for v in (a, b)]
+    x, residuals, rank, values = np.linalg.lstsq(*numbers, None if rcond == "warn" else rcond)
+    return constant(x), constant(residuals), constant(np.asarray(rank)), constant(values)
+
+
+def matrix_rank(M: Any, rtol: Any = None, hermitian: bool = False) -> Any:
+    """Return the ranks of matrices (singular values above ``max * max(M, N) * eps``)."""
+    import numpy as np
+
+    from symgluon.numpy.creation import constant
+
+    numbers = as_array(M).numpy_content("matrix_rank")
+    return constant(np.asarray(np.linalg.matrix_rank(numbers, rtol, hermitian)))
+
+
+def cond(x: Any, p: Any = None) -> Any:
+    """Return the condition number of matrices."""
+    x = as_array(x)
+    if p in (None, 2, -2):
+        values = svdvals(x)
+        ends = [F.index(values, index=(*(slice(None),) * (values.ndim - 1), i)) for i in (0, -1)]
+        return finish(F.true_divide(*(ends if p != -2 else ends[::-1])), x)
+    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+
+
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """Return the inverse of `a` as a map of tensors whose first `ind` axes are the result's."""
+    a = as_array(a)
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    lead, rest = tuple(a.shape[:ind]), tuple(a.shape[ind:])
+    n = 1
+    for size in rest:
+        n = n * size
+    return reshape(inv(reshape(a, (n, -1))), (*rest, *lead))
+
+
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """Return x with ``tensordot(a, x, x.ndim) = b``."""
+    a, b = as_array(a), as_array(b)
+    if axes is not None:
+        order = [i for i in range(a.ndim) if i not in axes] + list(axes)
+        a = as_array(F.transpose(a, axes=tuple(order)))
+    shape = tuple(a.shape[b.ndim :])
+    n = 1
+    for size in shape:
+        n = n * size
+    return reshape(solve(reshape(a, (-1, n)), reshape(b, (-1,))), shape)

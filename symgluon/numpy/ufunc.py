@@ -1,0 +1,100 @@
+"""Makers of elementwise functions: one operator each, with NumPy's ``out=`` and ``where=``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgluon.ir.op import Op, get_op
+from symgluon.numpy.multiarray import as_array, ndarray
+from symgluon.ops.apply import apply
+from symgluon.ops.array import Array
+
+_NUMBERS = (int, float, bool, np.generic)
+
+
+def check_keywords(name: str, kwargs: dict[str, Any]) -> None:
+    """Accept NumPy's keyword arguments only with the values that MXNet 2.0 takes.
+
+    Raises
+    ------
+    ValueError
+        For a `where` other than True or None.
+    TypeError
+        For an unknown keyword.
+    """
+    where = kwargs.pop("where", None)
+    if where is not None and where is not True:
+        raise ValueError("only where=None or where=True cases are supported for now")
+    for key, plain in (("order", "K"), ("subok", True), ("casting", "same_kind"), ("dtype", None)):
+        if key in kwargs and kwargs.pop(key) not in (plain, None):
+            raise ValueError(f"{name}: only {key}={plain!r} is supported")
+    if kwargs:
+        raise TypeError(f"{name}() got unexpected arguments {', '.join(kwargs)}")
+
+
+def deliver(result: Any, like: Any, out: Any) -> Any:
+    """Return `result` as an `ndarray`, or write it to `out`."""
+    if out is not None:
+        from symgluon.numpy.multiarray import finish
+
+        return finish(result, like, out)
+    result.__class__ = ndarray
+    device = like._device
+    if device is not None:
+        result._device = device
+    return result
+
+
+def unary(name: str, op_name: str = "") -> Callable[..., Any]:
+    """Make the function `name` of one operand; Python numbers go to NumPy."""
+    op_name = op_name or name
+    instance: list[Op] = []
+
+    def function(x: Any, out: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            check_keywords(name, kwargs)
+        if not isinstance(x, ndarray):
+            if out is None and isinstance(x, _NUMBERS):
+                return getattr(np, name)(x)
+            x = as_array(x)
+        if not instance:
+            instance.append(get_op(op_name)())
+        return deliver(apply(instance[0], x), x, out)
+
+    return _named(function, name, f"Elementwise {name.replace('_', ' ')} of `x`.")
+
+
+def binary(name: str, op_name: str = "") -> Callable[..., Any]:
+    """Make the function `name` of two operands that broadcast; two numbers go to NumPy."""
+    op_name = op_name or name
+    instance: list[Op] = []
+
+    def function(x1: Any, x2: Any, out: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            check_keywords(name, kwargs)
+        if not isinstance(x1, Array):
+            if isinstance(x1, _NUMBERS):
+                if out is None and isinstance(x2, _NUMBERS):
+                    return getattr(np, name)(x1, x2)
+            else:
+                x1 = as_array(x1)
+        if not isinstance(x2, Array) and not isinstance(x2, _NUMBERS):
+            x2 = as_array(x2)
+        if not instance:
+            instance.append(get_op(op_name)())
+        like = x1 if isinstance(x1, Array) else x2
+        if not isinstance(like, Array):
+            like = x1 = as_array(x1)
+        return deliver(apply(instance[0], x1, x2), like, out)
+
+    return _named(function, name, f"Elementwise {name.replace('_', ' ')} of `x1` and `x2`.")
+
+
+def _named(function: Callable[..., Any], name: str, text: str) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "symgluon.numpy"
+    function.__doc__ = text
+    return function

@@ -1,0 +1,68 @@
+"""`mx.npx`: neural network operators and switches that NumPy does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgluon.device import (
+    Device,
+    cpu,
+    cpu_pinned,
+    current_device,
+    gpu,
+    gpu_memory_info,
+    num_gpus,
+)
+from symgluon.numpy_extension.layers import *  # noqa: F403
+from symgluon.numpy_extension.tensor import *  # noqa: F403
+from symgluon.util import (
+    get_cuda_compute_capability,
+    is_np_array,
+    is_np_default_dtype,
+    is_np_shape,
+    np_array,
+    np_default_dtype,
+    np_shape,
+    reset_np,
+    set_np,
+    set_np_array,
+    set_np_default_dtype,
+    set_np_shape,
+    use_np,
+    use_np_array,
+    use_np_default_dtype,
+    use_np_shape,
+)
+
+current_context = current_device
+
+
+def waitall() -> None:
+    """Do nothing: results are there when a call returns."""
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in ("random", "image", "control_flow"):
+        try:
+            return importlib.import_module(f"symgluon.numpy_extension.{name}")
+        except ModuleNotFoundError as error:
+            raise AttributeError(f"module 'symgluon.numpy_extension' has no {name!r}") from error
+    if name in ("foreach", "while_loop", "cond"):
+        module = importlib.import_module("symgluon.numpy_extension.control_flow")
+        return getattr(module, name)
+    from symgluon.ndarray.front import exists, function
+    from symgluon.numpy.multiarray import ndarray
+
+    for full in (f"_npx_{name}", f"_contrib_{name}", f"_npi_{name}", name):
+        if not name.startswith("_") and exists(full):
+            found = globals()[name] = function(full, ndarray, name)
+            return found
+    raise AttributeError(f"module 'symgluon.numpy_extension' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from symgluon.ops.mx import table
+
+    return sorted({*globals(), *[n[5:] for n in table() if n.startswith("_npx_")]})

@@ -1,0 +1,75 @@
+"""`mx.npx.random`: draws that NumPy's namespace does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgluon import dtypes
+from symgluon.numpy.creation import on
+from symgluon.numpy.multiarray import as_array, finish
+from symgluon.numpy.random import dims, normal, seed, uniform
+from symgluon.ops.apply import F
+from symgluon.ops.array import Array
+
+__all__ = ["bernoulli", "categorical", "normal_n", "seed", "uniform_n"]
+
+
+def bernoulli(
+    prob: Any = None, logit: Any = None, size: Any = None, dtype: Any = None, device: Any = None,
+    out: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Draw ones with the probability `prob`, or ``sigmoid(logit)``, and zeros.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one of `prob` and `logit` is given.
+    """
+    if (prob is None) == (logit is None):
+        raise ValueError("Either `prob` or `logit` must be specified, but not both.")
+    chance: Any = prob
+    if logit is not None:
+        chance = F.sigmoid(logit) if isinstance(logit, Array) else 1 / (1 + np.exp(-logit))
+    draw = F.random_uniform(shape=dims(size, chance), dtype="float32")
+    found = F.cast(F.less(draw, chance), dtype=dtypes.resolve(dtype))
+    device = kwargs.pop("ctx", None) or device
+    return finish(found, None, out) if out is not None else on(finish(found), device)
+
+
+def _batch(batch_shape: Any, *parameters: Any) -> tuple[Any, ...]:
+    lead = () if batch_shape is None else dims(batch_shape)
+    return (*lead, *dims(None, *parameters))
+
+
+def uniform_n(
+    low: Any = 0.0, high: Any = 1.0, batch_shape: Any = None, dtype: Any = None, device: Any = None,
+    **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Draw `batch_shape` times from the uniform distributions over [low, high)."""
+    return uniform(low, high, _batch(batch_shape, low, high), dtype, device, **kwargs)
+
+
+def normal_n(
+    loc: Any = 0.0, scale: Any = 1.0, batch_shape: Any = None, dtype: Any = None,
+    device: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Draw `batch_shape` times from the normal distributions with means `loc`."""
+    return normal(loc, scale, _batch(batch_shape, loc, scale), dtype, device, **kwargs)
+
+
+def categorical(
+    data: Any = None, shape: Any = None, get_prob: bool = False, dtype: Any = "int32",
+    **kwargs: Any,
+) -> Any:  # fmt: skip
+    """Draw places with the probabilities in the last axis of `data`."""
+    data = as_array(data)
+    target = () if shape is None else dims(shape)
+    found = F.random_categorical(data, shape=target, dtype=dtypes.resolve(dtype))
+    if not get_prob:
+        return finish(found, data)
+    n = len(target)
+    spread = F.reshape(data, shape=(*data.shape[:-1], *(1,) * n, data.shape[-1]))
+    spread = F.broadcast_to(spread, shape=(*data.shape[:-1], *target, data.shape[-1]))
+    return [finish(found, data), finish(F.log(F.pick(spread, found, axis=-1)), data)]

@@ -1,0 +1,356 @@
+"""Layer operators without windows: dense, softmax, activations with parameters, dropout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from symgluon.errors import AttributeValueError
+from symgluon.ir.op import Op, S, op
+from symgluon.ir.types import TensorType, normalize_axis, prod
+from symgluon.ops.apply import F
+from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, known
+from symgluon.ops.kernels import special
+from symgluon.ops.state import wants
+
+
+# ---- dense -------------------------------------------------------------------------------------
+@op()
+class Dense(Op):
+    """``x @ weight.T + bias``; with `flatten` all axes of `x` after the first are one.
+
+    Shapes: x (N, C...) or (..., C), weight (num_hidden, C), bias (num_hidden,).
+    """
+
+    num_hidden: int
+    flatten: bool = True
+
+    def _width(self, x: TensorType) -> Any:
+        """Size of what is multiplied; None while unknown."""
+        if x.shape is None:
+            return None
+        part = x.shape[1:] if self.flatten else x.shape[-1:]
+        return prod(part) if known(*part) else None
+
+    def infer_inputs(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        width = self._width(x)
+        weight = deferred(weight, (self.num_hidden, width))
+        return x, weight, deferred(bias, (self.num_hidden,))
+
+    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+        check_dtypes("FullyConnected", x, weight, bias)
+        check_rank("FullyConnected", "data", x.shape, 1)
+        check_shape("FullyConnected", "weight", weight.shape, (self.num_hidden, self._width(x)))
+        if bias is not None:
+            check_shape("FullyConnected", "bias", bias.shape, (self.num_hidden,))
+        shape = x.known_shape
+        if self.flatten:
+            return x.with_shape((shape[0], self.num_hidden))
+        return x.with_shape((*shape[:-1], self.num_hidden))
+
+    def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        flat = x.reshape(x.shape[0] if self.flatten else -1, weight.shape[1])
+        if x.dtype == np.float16:
+            y = flat.astype(np.float32) @ weight.astype(np.float32).T
+            y = (y if bias is None else y + bias).astype(np.float16)
+        else:
+            y = flat @ weight.T
+            if bias is not None:
+                y += bias
+        return y if self.flatten else y.reshape(*x.shape[:-1], self.num_hidden)
+
+    def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+        width = weight.shape[1]
+        rows = F.reshape(ct, shape=(-1, self.num_hidden)) if ct.ndim != 2 else ct
+        gx = gw = gb = None
+        if wants(0):
+            gx = F.matmul(rows, weight)
+            if tuple(gx.shape) != tuple(x.shape):
+                gx = F.reshape(gx, shape=x.shape)
+        if wants(1):
+            flat = x if x.ndim == 2 else F.reshape(x, shape=(rows.shape[0], width))
+            gw = F.matmul(F.transpose(rows, axes=(1, 0)), flat)
+        if bias is not None and wants(2):
+            gb = F.sum(rows, axis=0)
+        return gx, gw, gb
+
+    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = "") -> Any:
+        rank = g.rank(x)
+        if self.flatten or rank == 2:
+            if rank != 2:
+                shape = g.shape(x)
+                x = g.reshape(x, (shape[0], prod(shape[1:]))) if rank > 1 else g.unsqueeze(x, [1])
+            return g.Gemm(x, weight, bias, transB=1)
+        if rank == 1:
+            y = g.Gemm(g.unsqueeze(x, [0]), weight, bias, transB=1)
+            return g.squeeze(y, [0])
+        y = g.MatMul(x, g.transpose(weight, (1, 0)))
+        return g.Add(y, bias) if bias else y
+
+    samples = [
+        S((2, 3), (4, 3), (4,), num_hidden=4),
+        S((2, 3, 2), (4, 6), None, num_hidden=4),
+        S((2, 3, 2), (4, 2), (4,), num_hidden=4, flatten=False),
+        S((0, 3), (4, 3), (4,), num_hidden=4),
+        S((1, 3), (1, 3), (1,), num_hidden=1),
+    ]
+
+
+# ---- softmax -----------------------------------------------------------------------------------
+def _shifted(x: Any, axis: int) -> Any:
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    if not wide.size:
+        return wide
+    with np.errstate(invalid="ignore"):
+        return wide - wide.max(axis=axis, keepdims=True)
+
+
+class _Softmax(Op):
+    axis: int = -1
+    temperature: float | None = None
+    eager_min: ClassVar[int | None] = 1
+
+    def infer(self, x: TensorType) -> TensorType:
+        normalize_axis(self.axis, len(x.known_shape))
+        return x
+
+    def scaled(self, x: Any) -> Any:
+        """`x` divided by the temperature."""
+        return x if self.temperature in (None, 1.0) else x / x.dtype.type(self.temperature)
+
+    def back(self, gx: Any) -> Any:
+        """The cotangent divided by the temperature."""
+        return gx if self.temperature in (None, 1.0) else gx / self.temperature
+
+    def lower(self, g: Any, x: Any, kind: str) -> Any:
+        """Emit `kind` on the scaled operand."""
+        if self.temperature not in (None, 1.0):
+            x = g.Div(x, g.const(np.asarray(self.temperature, g.dtype(x))))
+        return getattr(g, kind)(x, axis=self.axis)
+
+
+@op()
+class Softmax(_Softmax):
+    """``exp(x / t) / sum(exp(x / t))`` along `axis`."""
+
+    coerce = None
+
+    def kernel(self, x: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            e = np.exp(_shifted(self.scaled(x), self.axis))
+            return (e / e.sum(axis=self.axis, keepdims=True)).astype(x.dtype, copy=False)
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        inner = F.sum(ct * y, axis=self.axis, keepdims=True)
+        return self.back(y * (ct - inner))
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return self.lower(g, x, "Softmax")
+
+    samples = [S((2, 3)), S((2, 3, 4), axis=1), S((2, 3), temperature=2.0), S((0, 3)), S((3, 1))]
+
+
+@op()
+class LogSoftmax(_Softmax):
+    """Logarithm of the softmax along `axis`."""
+
+    def kernel(self, x: Any) -> Any:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            z = _shifted(self.scaled(x), self.axis)
+            total = np.log(np.exp(z).sum(axis=self.axis, keepdims=True))
+            return (z - total).astype(x.dtype, copy=False)
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        total = F.sum(ct, axis=self.axis, keepdims=True)
+        return self.back(ct - F.exp(y) * total)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return self.lower(g, x, "LogSoftmax")
+
+    samples = [S((2, 3)), S((2, 3, 4), axis=1), S((2, 3), temperature=2.0), S((0, 3)), S((3, 1))]
+
+
+# ---- activations with parameters ---------------------------------------------------------------
+def _signed(rng: Any) -> Any:
+    """Draw data away from the kink at 0."""
+    x = rng.standard_normal((2, 3))
+    return x + np.sign(x) * 0.1
+
+
+def _positive(x: Any) -> Any:
+    return F.greater(x, np.zeros((), x.dtype))
+
+
+@op()
+class LeakyRelu(Op):
+    """``x`` where positive, else ``slope * x``."""
+
+    slope: float = 0.25
+    inplace = ((0, 0),)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def kernel(self, x: Any) -> Any:
+        return np.where(x > 0, x, x * x.dtype.type(self.slope))
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        return F.where(_positive(x), ct, ct * self.slope)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.LeakyRelu(x, alpha=self.slope)
+
+    samples = [S(_signed), S(_signed, slope=0.01), S((0, 3))]
+
+
+@op()
+class Elu(Op):
+    """``x`` where positive, else ``alpha * (exp(x) - 1)``."""
+
+    alpha: float = 1.0
+    inplace = ((0, 0),)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def kernel(self, x: Any) -> Any:
+        low = np.expm1(np.minimum(x, 0)) * x.dtype.type(self.alpha)
+        return np.where(x > 0, x, low)
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        return F.where(_positive(x), ct, ct * (y + self.alpha))
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.Elu(x, alpha=self.alpha)
+
+    samples = [S(_signed), S(_signed, alpha=0.3), S((0, 3))]
+
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@op()
+class Selu(Op):
+    """Scaled exponential linear unit (arXiv:1706.02515)."""
+
+    inplace = ((0, 0),)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def kernel(self, x: Any) -> Any:
+        low = np.expm1(np.minimum(x, 0)) * x.dtype.type(SELU_ALPHA)
+        return np.where(x > 0, x, low) * x.dtype.type(SELU_SCALE)
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        low = y + SELU_ALPHA * SELU_SCALE
+        return F.where(_positive(x), ct * SELU_SCALE, ct * low)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.Selu(x, alpha=SELU_ALPHA, gamma=SELU_SCALE)
+
+    samples = [S(_signed), S((0, 3))]
+
+
+@op()
+class Gelu(Op):
+    """``x * Phi(x)``: exactly (erf), or by the tanh approximation (arXiv:1606.08415)."""
+
+    approximation: bool = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def kernel(self, x: Any) -> Any:
+        wide = x.astype(np.float32) if x.dtype == np.float16 else x
+        one = wide.dtype.type(1)
+        if self.approximation:
+            cube = wide * wide * wide * wide.dtype.type(0.044715)
+            t = np.tanh((wide + cube) * wide.dtype.type(math.sqrt(2 / math.pi)))
+        else:
+            t = special.erf(wide * wide.dtype.type(math.sqrt(0.5)))
+        return (wide * (t + one) * wide.dtype.type(0.5)).astype(x.dtype, copy=False)
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        if not self.approximation:
+            phi = (F.erf(x * math.sqrt(0.5)) + 1.0) * 0.5
+            density = F.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+            return ct * (phi + x * density)
+        scale = math.sqrt(2 / math.pi)
+        t = F.tanh((x + x * x * x * 0.044715) * scale)
+        slope = (x * x * (3 * 0.044715) + 1.0) * scale
+        return ct * ((t + 1.0) * 0.5 + x * (1.0 - t * t) * slope * 0.5)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if g.opset >= 20:
+            return g.Gelu(x, approximate="tanh" if self.approximation else "none")
+        dtype = g.dtype(x)
+
+        def number(value: float) -> Any:
+            return g.const(np.asarray(value, dtype))
+
+        if self.approximation:
+            cube = g.Mul(g.Mul(g.Mul(x, x), x), number(0.044715))
+            t = g.Tanh(g.Mul(g.Add(x, cube), number(math.sqrt(2 / math.pi))))
+        else:
+            t = g.Erf(g.Mul(x, number(math.sqrt(0.5))))
+        return g.Mul(g.Mul(x, g.Add(t, number(1.0))), number(0.5))
+
+    samples = [S((2, 3)), S((2, 3), approximation=True), S((0, 3)), S(())]
+
+
+@op()
+class Prelu(Op):
+    """``x`` where positive, else ``gamma * x``; gamma (C,) along axis 1, or one number."""
+
+    def infer_inputs(self, x: Any, gamma: Any) -> Any:
+        size = None if x.shape is None else x.shape[1] if len(x.shape) > 1 else 1
+        return x, deferred(gamma, (size,))
+
+    def infer(self, x: TensorType, gamma: TensorType) -> TensorType:
+        check_dtypes("prelu", x, gamma)
+        return x
+
+    def decompose(self, x: Any, gamma: Any) -> Any:
+        shape: Sequence[Any] = gamma.shape
+        if x.ndim > 1 and gamma.ndim == 1:
+            shape = (1, gamma.shape[0], *(1,) * (x.ndim - 2))
+            gamma = F.reshape(gamma, shape=shape)
+        return F.where(_positive(x), x, x * gamma)
+
+    samples = [
+        S(_signed, (3,)),
+        S(_signed, (1,)),
+        S((2, 3, 2), (3,)),
+        S((0, 3), (3,)),
+    ]
+
+
+# ---- dropout -----------------------------------------------------------------------------------
+def dropout(x: Any, p: float, axes: Sequence[int] = ()) -> Any:
+    """Zero entries of `x` with probability `p`, scale the others by ``1 / (1 - p)``.
+
+    Parameters
+    ----------
+    axes : sequence of int
+        Axes along which one mask entry counts for all.
+
+    Raises
+    ------
+    AttributeValueError
+        If `p` is no probability.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise AttributeValueError(f"dropout: p={p} is no probability")
+    if p == 0.0:
+        return F.identity(x)
+    shared = {normalize_axis(a, x.ndim) for a in axes}
+    shape = tuple(1 if i in shared else n for i, n in enumerate(x.shape))
+    draw = F.random_uniform(shape=shape, dtype=np.dtype("float32"))
+    keep = F.cast(F.greater_equal(draw, np.asarray(p, np.float32)), dtype=x.dtype)
+    scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    return x * (keep * np.asarray(scale, x.dtype))

@@ -1,0 +1,335 @@
+"""Normalisations: batch, layer, group, instance."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from symgluon.errors import ShapeError
+from symgluon.ir.op import Op, S, op
+from symgluon.ir.types import TensorType, normalize_axis
+from symgluon.ops.apply import F
+from symgluon.ops.checks import along, along_array, axis_size, check_shape, deferred
+
+
+def _channels(axis: int, rank: int) -> tuple[int, ...]:
+    """All axes but the one of the channels."""
+    return tuple(i for i in range(rank) if i != axis)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    return x if x.dtype == dtype else F.cast(x, dtype=dtype)
+
+
+# ---- batch normalisation -----------------------------------------------------------------------
+class _BatchNorm(Op):
+    eps: float = 1e-5
+    axis: int = 1
+
+    def place(self, rank: int) -> int:
+        """Axis of the channels."""
+        return normalize_axis(self.axis, rank)
+
+    def vectors(self, x: TensorType, *vectors: TensorType) -> None:
+        """Require (C,) operands."""
+        size = axis_size(x, self.axis)
+        for name, v in zip(("gamma", "beta", "mean", "variance"), vectors, strict=False):
+            check_shape("BatchNorm", name, v.shape, (size,))
+
+
+@op()
+class BatchNormInference(_BatchNorm):
+    """``(x - mean) / sqrt(var + eps) * gamma + beta`` along the channels (arXiv:1502.03167)."""
+
+    eager_min: ClassVar[int | None] = 2000
+
+    def infer_inputs(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        size = axis_size(x, self.axis)
+        return x, *[deferred(v, (size,)) for v in (gamma, beta, mean, var)]
+
+    def infer(
+        self, x: TensorType, gamma: TensorType, beta: TensorType, mean: TensorType, var: TensorType
+    ) -> TensorType:
+        self.vectors(x, gamma, beta, mean, var)
+        return x
+
+    def kernel(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        wide = np.result_type(gamma.dtype, np.float32)
+        scale = gamma.astype(wide) / np.sqrt(var.astype(wide) + wide.type(self.eps))
+        shift = beta.astype(wide) - mean.astype(wide) * scale
+        at, rank = self.place(x.ndim), x.ndim
+        if np.abs(mean).max(initial=0) > 1e3 * np.sqrt(np.max(var, initial=1e-30)):
+            # far from zero: subtract first, or the two large terms cancel badly
+            y = (x - along_array(mean.astype(wide), at, rank)) * along_array(scale, at, rank)
+            y += along_array(beta.astype(wide), at, rank)
+        else:
+            y = x * along_array(scale, at, rank)
+            y += along_array(shift, at, rank)
+        return y.astype(x.dtype, copy=False)
+
+    def decompose(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        at, rank, dtype = self.place(x.ndim), x.ndim, gamma.dtype
+        inverse = F.rsqrt(var + self.eps)
+        data = _cast(x, dtype)
+        y = (data - along(mean, at, rank)) * along(inverse * gamma, at, rank)
+        return _cast(y + along(beta, at, rank), x.dtype)
+
+    def onnx(self, g: Any, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        rank = g.rank(x)
+        at = self.place(rank)
+        if g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        if at == 1:
+            return g.BatchNormalization(x, gamma, beta, mean, var, epsilon=self.eps)
+        perm = [0, at, *[i for i in range(1, rank) if i != at]] if at else [1, 0, *range(2, rank)]
+        inverse = [perm.index(i) for i in range(rank)]
+        y = g.BatchNormalization(
+            g.transpose(x, perm), gamma, beta, mean, var, epsilon=self.eps
+        )
+        return g.transpose(y, inverse)
+
+    samples = [
+        S((2, 3, 4), 3, 3, 3, lambda rng: rng.uniform(0.5, 2, 3)),
+        S((2, 4, 3), 3, 3, 3, lambda rng: rng.uniform(0.5, 2, 3), axis=-1),
+        S((2, 3), 3, 3, 3, lambda rng: rng.uniform(0.5, 2, 3), eps=1e-3),
+        S((0, 3, 2), 3, 3, 3, lambda rng: rng.uniform(0.5, 2, 3)),
+    ]
+
+
+@op()
+class BatchNormTrain(_BatchNorm):
+    """Normalise by the statistics of the batch.
+
+    Returns y, the batch's mean and (biased) variance, and ``1 / sqrt(var + eps)``.  The variance is
+    that of the deviations: E[x^2] - E[x]^2 loses all digits away from zero mean.
+    """
+
+    def infer_inputs(self, x: Any, gamma: Any, beta: Any) -> Any:
+        size = axis_size(x, self.axis)
+        return x, deferred(gamma, (size,)), deferred(beta, (size,))
+
+    def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> Any:
+        self.vectors(x, gamma, beta)
+        return x, gamma, gamma, gamma
+
+    def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        at, rank = self.place(x.ndim), x.ndim
+        axes = _channels(at, rank)
+        wide = np.result_type(gamma.dtype, np.float32)
+        data = x.astype(wide, copy=False)
+        count = max(1, data.size // max(1, data.shape[at]))
+        mean = data.sum(axis=axes) / wide.type(count)
+        off = data - along_array(mean, at, rank)
+        var = np.square(off).sum(axis=axes) / wide.type(count)
+        inverse = 1 / np.sqrt(var + wide.type(self.eps))
+        off *= along_array(inverse * gamma, at, rank)
+        off += along_array(beta, at, rank)
+        kind = gamma.dtype
+        return (
+            off.astype(x.dtype, copy=False),
+            mean.astype(kind),
+            var.astype(kind),
+            inverse.astype(kind),
+        )
+
+    def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:
+        at, rank = self.place(x.ndim), x.ndim
+        axes = _channels(at, rank)
+        data = _cast(x, gamma.dtype)
+        mean = F.mean(data, axis=axes)
+        off = data - along(mean, at, rank)
+        var = F.mean(off * off, axis=axes)
+        inverse = F.rsqrt(var + self.eps)
+        y = off * along(inverse * gamma, at, rank) + along(beta, at, rank)
+        return _cast(y, x.dtype), mean, var, inverse
+
+    def grad(self, ct: Any, y: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        ct_y, ct_mean, ct_var, ct_inverse = ct
+        if ct_y is None or any(c is not None for c in (ct_mean, ct_var, ct_inverse)):
+            return super().grad(ct, y, x, gamma, beta)
+        _, mean, _, inverse = y
+        at, rank = self.place(x.ndim), x.ndim
+        axes = _channels(at, rank)
+        dtype = gamma.dtype
+        off = _cast(x, dtype) - along(mean, at, rank)
+        dy = _cast(ct_y, dtype)
+        g_beta = F.sum(dy, axis=axes)
+        g_gamma = F.sum(dy * off, axis=axes) * inverse
+        count = _size(x, axes, dtype)
+        scale = gamma * inverse
+        gx = along(scale, at, rank) * (
+            dy - along(g_beta / count, at, rank)
+            - off * along(inverse * g_gamma / count, at, rank)
+        )  # fmt: skip
+        return _cast(gx, x.dtype), g_gamma, g_beta
+
+    samples = [S((4, 3, 2), 3, 3), S((4, 2, 3), 3, 3, axis=-1), S((5, 3), 3, 3, eps=1e-3)]
+
+
+def _size(x: Any, axes: tuple[int, ...], dtype: Any) -> Any:
+    """Number of elements along `axes`, as a number or a 0-d array."""
+    total: Any = 1
+    for a in axes:
+        total = total * x.shape[a]
+    if isinstance(total, int):
+        return np.asarray(total, dtype)
+    return F.cast(F.dim_value(dim=total), dtype=dtype)
+
+
+# ---- layer, group, instance --------------------------------------------------------------------
+def _moments(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any]:
+    """Deviations from the mean, and ``1 / sqrt(variance + eps)``, in operators."""
+    off = x - F.mean(x, axis=axes, keepdims=True)
+    return off, F.rsqrt(F.mean(off * off, axis=axes, keepdims=True) + eps)
+
+
+def _normalised(x: np.ndarray, axes: tuple[int, ...], eps: float) -> np.ndarray:
+    """Normalised NumPy data, in float32 at least."""
+    wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+    off = wide - wide.mean(axis=axes, keepdims=True)
+    var = np.square(off).mean(axis=axes, keepdims=True)
+    off /= np.sqrt(var + wide.dtype.type(eps))
+    return off
+
+
+@op()
+class LayerNorm(Op):
+    """Normalise `x` over `axis`, then scale by `gamma` and shift by `beta` (arXiv:1607.06450)."""
+
+    axis: int = -1
+    eps: float = 1e-5
+    eager_min: ClassVar[int | None] = 2000
+
+    def infer_inputs(self, x: Any, gamma: Any, beta: Any) -> Any:
+        size = axis_size(x, self.axis)
+        return x, deferred(gamma, (size,)), deferred(beta, (size,))
+
+    def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
+        size = axis_size(x, self.axis)
+        check_shape("LayerNorm", "gamma", gamma.shape, (size,))
+        check_shape("LayerNorm", "beta", beta.shape, (size,))
+        return x
+
+    def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        if not x.size:
+            return x.copy()
+        y = _normalised(x, (at,), self.eps) * along_array(gamma, at, rank)
+        return (y + along_array(beta, at, rank)).astype(x.dtype, copy=False)
+
+    def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        off, inverse = _moments(x, (at,), self.eps)
+        y = off * inverse * _cast(along(gamma, at, rank), x.dtype)
+        return y + _cast(along(beta, at, rank), x.dtype)
+
+    def grad(self, ct: Any, y: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        off, inverse = _moments(x, (at,), self.eps)
+        hat = off * inverse
+        others = _channels(at, rank)
+        g_gamma, g_beta = F.sum(ct * hat, axis=others), F.sum(ct, axis=others)
+        scaled = ct * _cast(along(gamma, at, rank), x.dtype)
+        mean = F.mean(scaled, axis=at, keepdims=True)
+        inner = F.mean(scaled * hat, axis=at, keepdims=True)
+        return (scaled - mean - hat * inner) * inverse, g_gamma, g_beta
+
+    def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        last = normalize_axis(self.axis, g.rank(x)) == g.rank(x) - 1
+        if g.opset < 17 or not last or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        return g.LayerNormalization(x, gamma, beta, axis=-1, epsilon=self.eps)
+
+    samples = [S((2, 6), 6, 6), S((2, 3, 4), 3, 3, axis=1), S((0, 6), 6, 6), S((4, 8), 8, 8, eps=1e-3)]
+
+
+@op()
+class GroupNorm(Op):
+    """Normalise groups of channels of (N, C, ...) and scale each channel (arXiv:1803.08494)."""
+
+    num_groups: int = 1
+    eps: float = 1e-5
+
+    def infer_inputs(self, x: Any, gamma: Any, beta: Any) -> Any:
+        size = axis_size(x, 1)
+        return x, deferred(gamma, (size,)), deferred(beta, (size,))
+
+    def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
+        shape = x.known_shape
+        if len(shape) < 2:
+            raise ShapeError("GroupNorm: data has no channel axis", received=str(x))
+        if shape[1] % self.num_groups != 0:
+            raise ShapeError(
+                f"GroupNorm: {shape[1]} channels cannot be cut into {self.num_groups} groups"
+            )
+        check_shape("GroupNorm", "gamma", gamma.shape, (shape[1],))
+        check_shape("GroupNorm", "beta", beta.shape, (shape[1],))
+        return x
+
+    def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        if not x.size:
+            return x.copy()
+        grouped = x.reshape(x.shape[0], self.num_groups, -1)
+        y = _normalised(grouped, (2,), self.eps).reshape(x.shape)
+        y = y * along_array(gamma, 1, x.ndim) + along_array(beta, 1, x.ndim)
+        return y.astype(x.dtype, copy=False)
+
+    def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:
+        n, c, *rest = x.shape
+        size: Any = c // self.num_groups
+        for m in rest:
+            size = size * m
+        grouped = F.reshape(x, shape=(n, self.num_groups, size))
+        off, inverse = _moments(grouped, (2,), self.eps)
+        y = F.reshape(off * inverse, shape=x.shape)
+        y = y * _cast(along(gamma, 1, x.ndim), x.dtype)
+        return y + _cast(along(beta, 1, x.ndim), x.dtype)
+
+    samples = [S((2, 4, 3), 4, 4, num_groups=2), S((1, 4), 4, 4), S((2, 4, 2, 2), 4, 4, num_groups=4)]
+
+
+@op()
+class InstanceNorm(Op):
+    """Normalise each channel of each sample (arXiv:1607.08022); channels along `axis`."""
+
+    axis: int = 1
+    eps: float = 1e-5
+
+    def infer_inputs(self, x: Any, gamma: Any, beta: Any) -> Any:
+        size = axis_size(x, self.axis)
+        return x, deferred(gamma, (size,)), deferred(beta, (size,))
+
+    def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
+        if len(x.known_shape) < 3:
+            raise ShapeError("InstanceNorm: data has no spatial axes", received=str(x))
+        size = axis_size(x, self.axis)
+        check_shape("InstanceNorm", "gamma", gamma.shape, (size,))
+        check_shape("InstanceNorm", "beta", beta.shape, (size,))
+        return x
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Axes that are averaged over."""
+        at = normalize_axis(self.axis, rank)
+        return tuple(i for i in range(1, rank) if i != at)
+
+    def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        if not x.size:
+            return x.copy()
+        y = _normalised(x, self.axes(x.ndim), self.eps)
+        at = normalize_axis(self.axis, x.ndim)
+        y = y * along_array(gamma, at, x.ndim) + along_array(beta, at, x.ndim)
+        return y.astype(x.dtype, copy=False)
+
+    def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:
+        at = normalize_axis(self.axis, x.ndim)
+        off, inverse = _moments(x, self.axes(x.ndim), self.eps)
+        y = off * inverse * _cast(along(gamma, at, x.ndim), x.dtype)
+        return y + _cast(along(beta, at, x.ndim), x.dtype)
+
+    def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        if normalize_axis(self.axis, g.rank(x)) != 1 or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        return g.InstanceNormalization(x, gamma, beta, epsilon=self.eps)
+
+    samples = [S((2, 3, 4), 3, 3), S((2, 4, 3), 3, 3, axis=-1), S((1, 3, 2, 2), 3, 3, eps=1e-3)]

@@ -1,0 +1,418 @@
+"""Pooling, resizing and their gradients; channels first."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from symgluon.errors import AttributeValueError, ShapeError
+from symgluon.ir.attrs import Ints
+from symgluon.ir.op import Op, S, op
+from symgluon.ir.types import TensorType
+from symgluon.ops.apply import F
+from symgluon.ops.checks import check_rank, is_int
+from symgluon.ops.kernels import pool as kernels
+from symgluon.ops.kernels import resize
+
+_MODES = ("max", "avg", "sum", "lp")
+
+
+class _Pooling(Op):
+    kernel_shape: Ints
+    stride: Ints
+    pad: Ints
+    mode: str = "max"
+    ceil: bool = False
+    count_include_pad: bool = True
+    p_value: int = 2
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rank = len(self.kernel_shape)
+        if self.mode not in _MODES:
+            raise AttributeValueError(f"pooling: mode is {self.mode!r}; known: {', '.join(_MODES)}")
+        for key, least in (("kernel_shape", 1), ("stride", 1), ("pad", 0)):
+            value = self.__dict__[key]
+            if len(value) != rank or any(v < least for v in value):
+                raise AttributeValueError(
+                    f"pooling: attribute {key} is {value}",
+                    expected=f"{rank} numbers, each at least {least}",
+                )
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Attributes as the kernels take them."""
+        return (
+            self.kernel_shape,
+            self.stride,
+            self.pad,
+            self.mode,
+            self.ceil,
+            self.count_include_pad,
+            self.p_value,
+        )
+
+
+@op()
+class Pooling(_Pooling):
+    """Pool x (N, C, in...) over windows; ``ceil`` rounds the output size up."""
+
+    eager_min: ClassVar[int | None] = 1
+
+    def infer(self, x: TensorType) -> TensorType:
+        rank = len(self.kernel_shape) + 2
+        check_rank("Pooling", "data", x.shape, rank, rank)
+        n, c, *sizes = x.known_shape
+        out = []
+        for m, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True):
+            if is_int(m) and k > m + 2 * p:
+                raise ShapeError(
+                    f"Pooling: kernel size {k} exceeds the padded input size {m + 2 * p}",
+                    received=str(x),
+                )
+            out.append(kernels.pool_out_size(m, k, s, p, self.ceil))
+        return x.with_shape((n, c, *out))
+
+    def kernel(self, x: Any) -> Any:
+        return kernels.pool(x, *self.arguments())
+
+    def grad(self, ct: Any, y: Any, x: Any) -> Any:
+        return F.pooling_grad(ct, x, **self.attrs())
+
+    def _ends(self, sizes: Any) -> list[Any] | None:
+        """Padding at the ends that makes rounding down give the size of rounding up."""
+        ends = []
+        for n, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True):
+            if not self.ceil:
+                ends.append(p)
+                continue
+            if not is_int(n):
+                return None
+            out = kernels.pool_out_size(n, k, s, p, True)
+            ends.append(max(p, (out - 1) * s + k - n - p))
+        return ends
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        sizes = g.shape(x)[2:]
+        shape = {"kernel_shape": list(self.kernel_shape), "strides": list(self.stride)}
+        ends = self._ends(sizes)
+        if self.mode == "max":
+            return self._onnx_max(g, x, shape, ends)
+        if self.mode == "lp" and self.p_value != 2:
+            return NotImplemented
+        if ends is None:
+            return self._onnx_ceil(g, x, shape)
+        return self._onnx_padded(g, x, shape, sizes, ends)
+
+    def _onnx_max(self, g: Any, x: Any, shape: Any, ends: Any) -> Any:
+        if any(p >= k for p, k in zip(self.pad, self.kernel_shape, strict=True)):
+            return NotImplemented
+        if not self.ceil:
+            return g.MaxPool(x, pads=[*self.pad, *self.pad], **shape)
+        if ends is None or any(e >= k for e, k in zip(ends, self.kernel_shape, strict=True)):
+            return g.MaxPool(x, pads=[*self.pad, *self.pad], ceil_mode=1, **shape)
+        return g.MaxPool(x, pads=[*self.pad, *ends], **shape)
+
+    def _onnx_ceil(self, g: Any, x: Any, shape: Any) -> Any:
+        """Sizes that are not known: ONNX's own rounding, where it means the same."""
+        if self.mode != "avg" or (any(self.pad) and self.count_include_pad):
+            return NotImplemented
+        pads = [*self.pad, *self.pad]
+        return g.AveragePool(x, pads=pads, ceil_mode=1, count_include_pad=0, **shape)
+
+    def _onnx_padded(self, g: Any, x: Any, shape: Any, sizes: Any, ends: Any) -> Any:
+        rank = len(self.kernel_shape)
+        beyond = [e - p for e, p in zip(ends, self.pad, strict=True)]
+        if self.mode == "avg" and not any(beyond):
+            count = int(self.count_include_pad)
+            wide = any(p >= k for p, k in zip(self.pad, self.kernel_shape, strict=True))
+            if not wide:
+                pads = [*self.pad, *self.pad]
+                return g.AveragePool(x, pads=pads, count_include_pad=count, **shape)
+        dtype = g.dtype(x)
+        padded = g.pad(x, [0, 0, *self.pad, 0, 0, *ends])
+        if self.mode == "lp":
+            return g.LpPool(padded, p=2, **shape)
+        mean = g.AveragePool(padded, **shape)
+        area = float(np.prod(self.kernel_shape))
+        if self.mode == "sum":
+            return g.Mul(mean, g.const(np.asarray(area, dtype)))
+        if not all(is_int(n) for n in sizes):
+            return NotImplemented
+        out = [
+            kernels.pool_out_size(n, k, s, p, self.ceil)
+            for n, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True)
+        ]
+        counts = kernels.average_counts(
+            sizes, self.kernel_shape, self.stride, self.pad, tuple(out), self.count_include_pad
+        )
+        factor = (area / np.maximum(np.asarray(counts, np.float64), 1)).astype(dtype)
+        return g.Mul(mean, g.const(factor.reshape((1, 1, *factor.shape[-rank:]))))
+
+    samples = [
+        S((2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(1,)),
+        S((1, 2, 5, 6), kernel_shape=(2, 3), stride=(2, 2), pad=(0, 1), mode="avg"),
+        S((1, 2, 5, 6), kernel_shape=(2, 3), stride=(2, 2), pad=(1, 1), mode="avg", ceil=True),
+        S((1, 2, 5, 6), kernel_shape=(2, 3), stride=(2, 2), pad=(0, 1), mode="avg",
+          count_include_pad=False, ceil=True),
+        S((1, 2, 6, 6), kernel_shape=(3, 3), stride=(2, 2), pad=(0, 0), ceil=True),
+        S((1, 2, 4), kernel_shape=(2,), stride=(2,), pad=(0,), mode="sum"),
+        S(lambda rng: rng.uniform(0.5, 1, (1, 2, 4)), kernel_shape=(2,), stride=(1,), pad=(0,),
+          mode="lp"),
+        S((1, 1, 3, 3, 3), kernel_shape=(2, 2, 2), stride=(1, 1, 1), pad=(0, 0, 0), mode="avg"),
+    ]  # fmt: skip
+
+
+@op()
+class PoolingGrad(_Pooling):
+    """Cotangent of the data of `pooling`; a tie of maxima gives it to the first one."""
+
+    def infer(self, dy: TensorType, x: TensorType) -> TensorType:
+        return x
+
+    def kernel(self, dy: Any, x: Any) -> Any:
+        return kernels.pool_grad(dy, x, *self.arguments())
+
+    def grad(self, ct: Any, y: Any, dy: Any, x: Any) -> Any:
+        if self.mode == "lp":
+            return super().grad(ct, y, dy, x)
+        if self.mode == "max":
+            return F.max_pool_take(ct, x, **self.attrs()), None
+        return F.pooling(ct, **self.attrs()), None
+
+    def onnx(self, g: Any, dy: Any, x: Any) -> Any:
+        sizes = g.shape(x)[2:]
+        square = self.kernel_shape == self.stride and not any(self.pad) and not self.ceil
+        if self.mode == "max":
+            if not self.ceil and all(
+                p < k for p, k in zip(self.pad, self.kernel_shape, strict=True)
+            ):
+                return self._onnx_max(g, dy, x)
+            return NotImplemented
+        exact = all(is_int(n) and n % k == 0 for n, k in zip(sizes, self.kernel_shape, strict=True))
+        if self.mode in ("avg", "sum") and square and exact:
+            return self._onnx_spread(g, dy, x)
+        return NotImplemented
+
+    def _onnx_max(self, g: Any, dy: Any, x: Any) -> Any:
+        """Scatter to the positions that MaxPool reports."""
+        _, index = g.MaxPool(
+            x,
+            kernel_shape=list(self.kernel_shape),
+            strides=list(self.stride),
+            pads=[*self.pad, *self.pad],
+            outputs=2,
+        )
+        minus = g.ints([-1])
+        shape = g.Shape(x)
+        size = g.reduce("ReduceProd", shape, (0,), True)
+        zeros = g.Expand(g.const(np.zeros((1,), g.dtype(dy))), size)
+        flat = g.ScatterElements(
+            zeros, g.Reshape(index, minus), g.Reshape(dy, minus), axis=0, reduction="add"
+        ) if g.opset >= 16 else None  # fmt: skip
+        return NotImplemented if flat is None else g.Reshape(flat, shape)
+
+    def _onnx_spread(self, g: Any, dy: Any, x: Any) -> Any:
+        """Windows that tile the data: each element gets its window's share."""
+        if self.mode == "avg":
+            area = float(np.prod(self.kernel_shape))
+            dy = g.Mul(dy, g.const(np.asarray(1 / area, g.dtype(x))))
+        rank = len(self.kernel_shape)
+        out = [n // k for n, k in zip(g.shape(x)[2:], self.kernel_shape, strict=True)]
+        inner = [v for n in out for v in (n, 1)]
+        wide = [v for n, k in zip(out, self.kernel_shape, strict=True) for v in (n, k)]
+        spread = g.Reshape(dy, g.ints([0, 0, *inner]))
+        ones = g.ints([1, 1, *wide])
+        spread = g.Expand(spread, ones)
+        sizes = [n * k for n, k in zip(out, self.kernel_shape, strict=True)]
+        return g.Reshape(spread, g.ints([0, 0, *sizes])) if rank else spread
+
+    samples = [
+        S((2, 3, 3), (2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(0,)),
+        S((1, 2, 2, 3), (1, 2, 4, 6), kernel_shape=(2, 2), stride=(2, 2), pad=(0, 0), mode="avg"),
+        S((1, 2, 3, 3), (1, 2, 5, 6), kernel_shape=(2, 3), stride=(2, 2), pad=(1, 1), mode="avg",
+          ceil=False),
+    ]  # fmt: skip
+
+
+@op()
+class MaxPoolTake(_Pooling):
+    """The elements of `value` at the positions of the maxima of `x`."""
+
+    def infer(self, value: TensorType, x: TensorType) -> TensorType:
+        return Pooling(**self.attrs()).infer(x).with_dtype(value.dtype)
+
+    def kernel(self, value: Any, x: Any) -> Any:
+        index = kernels.max_pool_indices(x, self.kernel_shape, self.stride, self.pad, self.ceil)
+        flat = value.reshape(*value.shape[:2], -1)
+        places = index.reshape(*index.shape[:2], -1)
+        taken = np.take_along_axis(flat, np.maximum(places, 0), axis=2)
+        taken = np.where(places < 0, value.dtype.type(0), taken)
+        return taken.reshape(index.shape)
+
+    def grad(self, ct: Any, y: Any, value: Any, x: Any) -> Any:
+        return F.pooling_grad(ct, x, **self.attrs()), None
+
+    samples = [
+        S((2, 3, 7), (2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(1,)),
+        S((1, 2, 4, 4), (1, 2, 4, 4), kernel_shape=(2, 2), stride=(2, 2), pad=(0, 0)),
+    ]
+
+
+@op()
+class GlobalPooling(Op):
+    """Pool each channel to one element."""
+
+    mode: str = "max"
+    p_value: int = 2
+    eager_min: ClassVar[int | None] = 10_000
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.mode not in _MODES:
+            raise AttributeValueError(f"pooling: mode is {self.mode!r}; known: {', '.join(_MODES)}")
+        check_rank("Pooling", "data", x.shape, 3)
+        n, c, *sizes = x.known_shape
+        return x.with_shape((n, c, *(1 for _ in sizes)))
+
+    def decompose(self, x: Any) -> Any:
+        axes = tuple(range(2, x.ndim))
+        if self.mode == "max":
+            return F.max(x, axis=axes, keepdims=True)
+        if self.mode == "avg":
+            return F.mean(x, axis=axes, keepdims=True)
+        if self.mode == "sum":
+            return F.sum(x, axis=axes, keepdims=True)
+        total = F.sum(x**self.p_value, axis=axes, keepdims=True)
+        return total ** (1.0 / self.p_value)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if self.mode == "max":
+            return g.GlobalMaxPool(x)
+        return g.GlobalAveragePool(x) if self.mode == "avg" else NotImplemented
+
+    samples = [
+        S((2, 3, 4)),
+        S((2, 3, 2, 2), mode="avg"),
+        S((2, 3, 2, 1), mode="sum"),
+        S(lambda rng: rng.uniform(0.5, 1, (1, 2, 3)), mode="lp"),
+    ]
+
+
+# ---- resizing: linear maps along each axis -----------------------------------------------------
+class _Linear(Op):
+    """Operators that apply a matrix along each spatial axis of (N, C, H, W)."""
+
+    def target(self) -> tuple[Any, Any]:
+        """Height and width of the result."""
+        raise TypeError(f"{self.name} does not say its size")
+
+    def matrix(self, n: int, m: int) -> np.ndarray:
+        """(m, n) matrix of one axis."""
+        raise TypeError(f"{self.name} does not say its matrix")
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_rank(self.name, "data", x.shape, 4, 4)
+        n, c, _, _ = x.known_shape
+        return x.with_shape((n, c, *self.target()))
+
+    def decompose(self, x: Any) -> Any:
+        h, w = self.target()
+        rows = self.matrix(int(x.shape[2]), int(h)).astype(x.dtype)
+        columns = self.matrix(int(x.shape[3]), int(w)).astype(x.dtype)
+        return F.matmul(F.matmul(rows, x), np.ascontiguousarray(columns.T))
+
+
+@op()
+class AdaptiveAvgPool(_Linear):
+    """Average over windows that tile the image: (N, C, H, W) to the given height and width."""
+
+    output_size: Ints
+
+    def target(self) -> tuple[Any, Any]:
+        """Height and width of the result."""
+        return self.output_size[0], self.output_size[1]
+
+    def matrix(self, n: int, m: int) -> np.ndarray:
+        """Averages over ``[floor(i n / m), ceil((i + 1) n / m))``."""
+        found = np.zeros((m, n))
+        for i in range(m):
+            start, stop = i * n // m, -(-(i + 1) * n // m)
+            found[i, start:stop] = 1 / (stop - start)
+        return found
+
+    def kernel(self, x: Any) -> Any:
+        return resize.adaptive_avg_pool(x, self.output_size)
+
+    def decompose(self, x: Any) -> Any:
+        if tuple(self.output_size) == (1, 1):
+            return F.mean(x, axis=(2, 3), keepdims=True)
+        return super().decompose(x)
+
+    samples = [S((1, 2, 5, 6), output_size=(2, 3)), S((2, 3, 4, 4), output_size=(1, 1)),
+               S((1, 1, 2, 2), output_size=(3, 3))]  # fmt: skip
+
+
+@op()
+class BilinearResize(_Linear):
+    """Bilinear resizing of (N, C, H, W)."""
+
+    height: int
+    width: int
+    align_corners: bool = True
+
+    def target(self) -> tuple[Any, Any]:
+        """Height and width of the result."""
+        return self.height, self.width
+
+    def matrix(self, n: int, m: int) -> np.ndarray:
+        """Interpolation weights."""
+        return resize.resize_matrix(n, m, self.align_corners)
+
+    def kernel(self, x: Any) -> Any:
+        return resize.bilinear_resize(x, self.height, self.width, self.align_corners)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        n, c, h, w = g.shape(x)
+        if not all(is_int(v) for v in (h, w)) or g.dtype(x) == np.float64:
+            return NotImplemented
+        mode = "align_corners" if self.align_corners else "half_pixel"
+        sizes = g.shape_vector((n, c, self.height, self.width))
+        return g.Resize(x, "", "", sizes, mode="linear", coordinate_transformation_mode=mode)
+
+    samples = [
+        S((1, 2, 3, 4), height=5, width=7),
+        S((1, 2, 3, 4), height=6, width=8, align_corners=False),
+        S((1, 1, 4, 4), height=2, width=1),
+    ]
+
+
+@op()
+class Upsampling(Op):
+    """Repeat each element `scale` times along both spatial axes."""
+
+    scale: int
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_rank("UpSampling", "data", x.shape, 4, 4)
+        n, c, h, w = x.known_shape
+        return x.with_shape((n, c, h * self.scale, w * self.scale))
+
+    def kernel(self, x: Any) -> Any:
+        return resize.upsampling_nearest(x, self.scale)
+
+    def decompose(self, x: Any) -> Any:
+        n, c, h, w = x.shape
+        s = self.scale
+        split = F.reshape(x, shape=(n, c, h, 1, w, 1))
+        wide = F.broadcast_to(split, shape=(n, c, h, s, w, s))
+        return F.reshape(wide, shape=(n, c, h * s, w * s))
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        scales = g.const(np.asarray([1, 1, self.scale, self.scale], np.float32))
+        return g.Resize(
+            x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )  # fmt: skip
+
+    samples = [S((1, 2, 2, 3), scale=2), S((1, 1, 1, 1), scale=3)]
+
