@@ -147,7 +147,8 @@ def mark_variables(variables: Any, gradients: Any, grad_reqs: Any = "write") -> 
 _NOT_RECORDED = (
     "Cannot differentiate node because it is not in a computational graph. You need to set "
     "is_recording to true or use autograd.record() to save computational graphs for backward. If "
-    "you want to differentiate the same graph twice, you need to pass retain_graph=True to backward."
+    "you want to differentiate the same graph twice, you need to pass retain_graph=True to "
+    "backward."
 )
 
 
@@ -307,7 +308,7 @@ def _handle_to(x: Array) -> Array:
     return handle
 
 
-# ---- custom functions ----------------------------------------------------------------------------
+# ---- custom functions ---------------------------------------------------------------------------
 @op(name="custom_function")
 class CustomFunction(Op):
     """A user's `Function` as an operator: its `forward`, with its `backward` as gradient rule."""
@@ -330,7 +331,6 @@ class CustomFunction(Op):
         cls = self.function._cls
         grads = self.function.backward(*[_as(g, cls) for g in given])
         return tuple(_listed(grads))
-
 
 
 def _as(x: Any, cls: type[Array]) -> Any:

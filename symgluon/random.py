@@ -19,9 +19,9 @@ from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
 __all__ = [
-    "bernoulli", "binomial", "categorical", "exponential", "gamma", "generalized_negative_binomial",
-    "multinomial", "negative_binomial", "normal", "normal_like", "poisson", "randint", "randn",
-    "seed", "shuffle", "uniform", "uniform_like",
+    "bernoulli", "binomial", "categorical", "exponential", "gamma",
+    "generalized_negative_binomial", "multinomial", "negative_binomial", "normal",
+    "normal_like", "poisson", "randint", "randn", "seed", "shuffle", "uniform", "uniform_like",
 ]  # fmt: skip
 
 
@@ -190,7 +190,9 @@ def randint(
     """Draw integers from [low, high); int32 by default."""
     size = (1,) if shape is None else _np_random.dims(shape)
     kind = dtypes.resolve("int32" if dtype in (None, "None") else dtype)
-    return _finish(F.random_randint(low=low, high=high, shape=size, dtype=kind), (), kind, ctx, out)
+    return _finish(
+        F.random_randint(low=low, high=high, shape=size, dtype=kind), (), kind, ctx, out
+    )
 
 
 def categorical(

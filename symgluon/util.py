@@ -115,11 +115,11 @@ def _decorate(subject: Any, scope: Callable[[], _Flag], which: str) -> Any:
             if inspect.isfunction(member):
                 setattr(subject, name, _decorate(member, scope, which))
             elif isinstance(member, property):
-                parts = [
+                get, put, delete = (
                     None if f is None else _decorate(f, scope, which)
                     for f in (member.fget, member.fset, member.fdel)
-                ]
-                setattr(subject, name, property(*parts, member.__doc__))
+                )
+                setattr(subject, name, property(get, put, delete, member.__doc__))
         return subject
     if not callable(subject):
         raise TypeError(f"use_np_{which} can only decorate classes and callable objects")

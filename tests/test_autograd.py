@@ -21,7 +21,7 @@ def variable(values, req="write", dtype="float32"):
     return x
 
 
-# ---- modes ---------------------------------------------------------------------------------------
+# ---- modes --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("scopes", "expected"),
     [
@@ -66,7 +66,7 @@ def test_modes_are_thread_local_and_scopes_decorate():
     assert seen == [False]
 
 
-# ---- backward ------------------------------------------------------------------------------------
+# ---- backward -----------------------------------------------------------------------------------
 def test_backward_and_grad_reqs():
     x, y, z = variable([1, 2]), variable([3, 4], "add"), variable([1, 1], "null")
     for _ in range(2):
@@ -177,7 +177,7 @@ def test_integers_have_no_gradient():
     assert x.grad.tolist() == [1, 1]
 
 
-# ---- grad ----------------------------------------------------------------------------------------
+# ---- grad ---------------------------------------------------------------------------------------
 def test_grad_returns_and_leaves_alone():
     x, y = variable([1.0, 2.0]), variable([3.0, 4.0])
     with autograd.record():
@@ -232,7 +232,7 @@ def test_create_graph_outside_record():
     assert x.grad.tolist() == [12]
 
 
-# ---- variables -------------------------------------------------------------------------------------
+# ---- variables ----------------------------------------------------------------------------------
 def test_mark_variables():
     x, g = np.array([1.0, 2.0]), np.zeros(2)
     autograd.mark_variables(x, g)
@@ -258,7 +258,7 @@ def test_attach_grad_cuts():
     assert x.grad.tolist() == [0, 0]
 
 
-# ---- custom functions --------------------------------------------------------------------------------
+# ---- custom functions ---------------------------------------------------------------------------
 class Scaled(autograd.Function):
     """Product whose gradient is 100 times too large, to see that it is used."""
 

@@ -57,7 +57,7 @@ def load_params(source: str | os.PathLike[str] | bytes) -> Arrays:
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return params_zip.load(buffer, path)
     if head[:6] == b"\x93NUMPY":
-        return [params_zip.read_npy(memoryview(buffer), path, 0, "the file")]
+        return [params_zip.read_npy(buffer.data, path, 0, "the file")]
     if head == params_list.LIST_MAGIC:
         return params_list.load(buffer, path)
     if not len(buffer):
@@ -89,8 +89,8 @@ def params_bytes(
     data : mapping or sequence of ndarray
         Arrays; a sequence has no names (binary list only).
     format : str
-        ``zip`` (MXNet 2.x), ``list`` (binary list, V2: what 1.x reads too; V3 where an array has no
-        axes or elements).
+        ``zip`` (MXNet 2.x), ``list`` (binary list, V2: what 1.x reads too; V3 where an array has
+        no axes or elements).
     """
     if format == "zip":
         if not isinstance(data, Mapping):

@@ -1,13 +1,14 @@
 """The binary list of arrays: ``NDArray::Save`` of MXNet 0.x to 2.x.
 
 Layout (little endian): u64 0x112, u64 0, u64 count, arrays, u64 names, (u64 length, UTF-8) each.
-An array: u32 magic (absent in V0: the word is the rank), storage type (V2, V3), storage shape (sparse),
-shape, i32 device type, i32 device number, i32 dtype code, types and shapes of the auxiliary arrays
-(sparse), data, auxiliary data.  A shape is a rank (u32; i32 in V3) and i64 dimensions (u32 in V0).
+An array: u32 magic (absent in V0: the word is the rank), storage type (V2, V3), storage shape
+(sparse), shape, i32 device type, i32 device number, i32 dtype code, types and shapes of the auxiliary
+arrays (sparse), data, auxiliary data.  A shape is a rank (u32; i32 in V3) and i64 dimensions (u32 in V0).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ LIST_MAGIC = (0x112).to_bytes(8, "little")
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DENSE, ROW_SPARSE, CSR = 0, 1, 2
 _AUXILIARY = {DENSE: 0, ROW_SPARSE: 1, CSR: 2}
-_MAX_RANK = 64
+MAX_RANK = 32  # of NumPy 1.x
+_MAX_ARRAYS = 1 << 18
 _INT = {n: np.dtype(f"<i{n}") for n in (4, 8)}
 _UINT = {n: np.dtype(f"<u{n}") for n in (4, 8)}
 
@@ -56,13 +58,15 @@ class _Reader:
     def number(self, item: str, dtype: np.dtype[Any]) -> int:
         return int(self.take(dtype.itemsize, item).view(dtype)[0])
 
-    def shape(self, item: str, *, wide: bool = True, signed: bool = False) -> tuple[int, ...] | None:
+    def shape(
+        self, item: str, *, wide: bool = True, signed: bool = False
+    ) -> tuple[int, ...] | None:
         """Read a shape; None for unknown (rank -1 of V3)."""
         start = self.at
         rank = self.number(f"rank of {item}", _INT[4] if signed else _UINT[4])
         if signed and rank == -1:
             return None
-        if not 0 <= rank <= _MAX_RANK:
+        if not 0 <= rank <= MAX_RANK:
             raise self.error(f"{item} has rank {rank}", start)
         dtype = _INT[8] if wide else _UINT[4]
         dims = self.take(rank * dtype.itemsize, item).view(dtype)
@@ -76,8 +80,8 @@ class _Reader:
         code = self.number(item, _INT[4])
         try:
             return dtypes.from_mx_code(code)
-        except SymgluonError:
-            raise self.error(f"unknown dtype code {code}", start) from None
+        except SymgluonError as error:
+            raise self.error(f"dtype code {code}: {error.message}", start) from None
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], item: str) -> np.ndarray:
         size = 1
@@ -87,7 +91,10 @@ class _Reader:
         if part.ctypes.data % max(1, dtype.alignment):
             part = part.copy()
             part.flags.writeable = False
-        return part.view(dtype).reshape(shape)
+        try:
+            return part.view(dtype).reshape(shape)
+        except ValueError:  # no elements, but other dimensions beyond what NumPy counts
+            raise self.error(f"{item} has shape {shape}") from None
 
 
 def load(buffer: np.ndarray, path: str) -> dict[str, np.ndarray] | list[np.ndarray]:
@@ -96,8 +103,12 @@ def load(buffer: np.ndarray, path: str) -> dict[str, np.ndarray] | list[np.ndarr
     reader.take(16, "the header")
     start = reader.at
     count = reader.number("the number of arrays", _UINT[8])
-    if count > reader.left // 4:
-        raise reader.error(f"declares {count} arrays, which cannot fit into the file", start)
+    if count > min(reader.left // 4, _MAX_ARRAYS):
+        raise reader.error(
+            f"declares {count} arrays, but {reader.left} bytes are left (and at most "
+            f"{_MAX_ARRAYS} arrays are read)",
+            start,
+        )
     arrays = []
     for i in range(count):
         reader.what = f"array {i} of {count}"
@@ -122,8 +133,10 @@ def _names(reader: _Reader, count: int) -> list[str] | None:
         except UnicodeDecodeError:
             raise reader.error(f"name {i} is not UTF-8", start) from None
     if len(set(names)) != len(names):
-        twice = sorted({n for n in names if names.count(n) > 1})[:5]
-        raise reader.error(f"these names occur twice: {', '.join(map(repr, twice))}", start)
+        twice = [n for n, times in Counter(names).items() if times > 1][:5]
+        raise reader.error(
+            f"these names occur twice: {', '.join(f'{n!r:.60}' for n in twice)}", start
+        )
     if reader.left:
         raise reader.error(f"{reader.left} bytes follow the end of the list")
     return names if number else None
@@ -135,7 +148,7 @@ def _array(reader: _Reader) -> np.ndarray:
         return _modern(reader, np_shape=magic == V3)
     if magic == V1:
         shape = reader.shape("its shape")
-    elif magic <= _MAX_RANK:
+    elif magic <= MAX_RANK:
         reader.at -= 4  # V0: the word was the rank
         shape = reader.shape("its shape", wide=False)
     else:
@@ -190,14 +203,30 @@ def _check_dense_size(reader: _Reader, shape: tuple[int, ...], dtype: np.dtype[A
         raise reader.error(f"a sparse array of shape {shape} would take {size} bytes")
 
 
+def _indices(reader: _Reader, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "iu":
+        raise reader.error(f"its index array holds {array.dtype.name}, not integers")
+    if array.dtype == np.uint64 and array.size and int(array.max()) >= 1 << 63:
+        raise reader.error("its index array holds numbers beyond 2**63")
+    return array.reshape(-1).astype(np.int64)
+
+
+def _dense_zeros(reader: _Reader, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    try:
+        return np.zeros(shape, dtype)
+    except (ValueError, MemoryError):
+        raise reader.error(f"its shape {shape} is too large") from None
+
+
 def _row_sparse(
     reader: _Reader, shape: tuple[int, ...], data: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
-    rows = rows.reshape(-1)
-    good = data.shape[:1] == rows.shape and data.shape[1:] == shape[1:]
-    if not good or (rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < shape[0]):
+    rows = _indices(reader, rows)
+    good = bool(shape) and data.shape[:1] == rows.shape and data.shape[1:] == shape[1:]
+    good = good and bool((np.diff(rows) > 0).all())
+    if not good or (rows.size and not 0 <= int(rows[0]) <= int(rows[-1]) < shape[0]):
         raise reader.error(f"row indices do not fit shape {shape}")
-    dense = np.zeros(shape, data.dtype)
+    dense = _dense_zeros(reader, shape, data.dtype)
     dense[rows] = data
     return dense
 
@@ -205,17 +234,22 @@ def _row_sparse(
 def _csr(
     reader: _Reader, shape: tuple[int, ...], data: np.ndarray, starts: np.ndarray, cols: np.ndarray
 ) -> np.ndarray:
-    data, starts, cols = data.reshape(-1), starts.reshape(-1), cols.reshape(-1)
+    data, starts, cols = data.reshape(-1), _indices(reader, starts), _indices(reader, cols)
+    if len(shape) == 2 and not (len(data) or len(starts) or len(cols)):
+        return _dense_zeros(reader, shape, data.dtype)  # MXNet's form of one without elements
     good = len(shape) == 2 and len(starts) == shape[0] + 1 and len(cols) == len(data)
-    if good and len(starts):
-        steps = np.diff(starts.astype(np.int64))
-        good = bool((steps >= 0).all()) and int(starts[0]) == 0 and int(starts[-1]) == len(data)
+    if good:
+        good = bool((np.diff(starts) >= 0).all())
+        good = good and int(starts[0]) == 0 and int(starts[-1]) == len(data)
     if good and len(cols):
-        good = 0 <= int(cols.min()) and int(cols.max()) < shape[1]
+        good = int(cols.min()) >= 0 and int(cols.max()) < shape[1]
     if not good:
         raise reader.error(f"the compressed rows do not fit shape {shape}")
-    dense = np.zeros(shape, data.dtype)
-    dense[np.repeat(np.arange(shape[0]), steps), cols] = data
+    rows = np.repeat(np.arange(shape[0]), np.diff(starts))
+    if bool(((np.diff(rows) == 0) & (np.diff(cols) <= 0)).any()):
+        raise reader.error("columns of a compressed row are not in rising order")
+    dense = _dense_zeros(reader, shape, data.dtype)
+    dense[rows, cols] = data
     return dense
 
 
@@ -248,4 +282,4 @@ def raw_bytes(array: np.ndarray) -> memoryview:
     array = np.ascontiguousarray(array)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data

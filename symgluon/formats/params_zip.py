@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
+import re
+import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,29 +16,87 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.errors import FormatError
-from symgluon.formats.params_list import raw_bytes
+from symgluon.formats.params_list import MAX_RANK, raw_bytes
 
 #: what the members of a sparse array are called after its name (``NAME/data.npy``)
-_SPARSE = ("data", "indices", "indptr", "format", "shape")
+_SPARSE = ("data", "indices", "indptr", "shape")
 _STAMP = (1980, 1, 1, 0, 0, 0)  # a fixed date: the same arrays give the same bytes
 _MAX_HEADER = 1 << 16
+_MAX_DIRECTORY = 16 << 20  # 100,000 members with names of 100 characters
+_END = 22  # bytes of the record at the end, without its comment
+#: how MXNet 2.0 names bfloat16
+_BFLOAT16 = [("bfloat16", "<u2")]
+_NUMBER = re.compile(r"[<>|=]?(\?|b1|f[248]|[iu][1248])")
+#: a file may unpack to this many times its size, and to this many bytes in any case
+MAX_RATIO = 200
+UNPACKED_ALLOWED = 64 << 20
 
 
 def load(buffer: np.ndarray, path: str) -> dict[str, np.ndarray]:
     """Read every member of the zip file."""
-    view = memoryview(buffer)
+    view = buffer.data
+    _check_directory(view, path)
     try:
         with zipfile.ZipFile(io.BufferedReader(_Source(view))) as archive:
             members = archive.infolist()
-            found = {m.filename: _member(archive, m, view, path) for m in members}
-            if len(found) != len(members):
-                raise FormatError("two members have the same name", path=path or None)
+            _check_members(members, len(view), path)
+            found = _read_members(archive, members, view, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
-            ValueError, OSError) as error:  # fmt: skip
+            ValueError, OSError, struct.error) as error:  # fmt: skip
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"the zip file is damaged: {error}", path=path or None) from None
-    return _join_sparse({_name(k): v for k, v in found.items()}, path)
+    return _join_sparse(found, path)
+
+
+def _check_directory(view: memoryview, path: str) -> None:
+    """Refuse a directory of millions of members before zipfile makes an object of each."""
+    tail = bytes(view[-(_END + 0xFFFF) :])
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < _END:
+        raise FormatError("the zip file is truncated: it has no directory", path=path or None)
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    at += len(view) - len(tail)
+    locator = bytes(view[max(0, at - 20) : at])
+    if locator[:4] == b"PK\x06\x07":  # zip64: the size stands in another record
+        wide = int.from_bytes(locator[8:16], "little")
+        size = int.from_bytes(bytes(view[wide + 40 : wide + 48]), "little")
+    if size > _MAX_DIRECTORY:
+        raise FormatError(
+            f"the zip file has a directory of {size} bytes; at most {_MAX_DIRECTORY} are read",
+            path=path or None,
+            offset=at,
+        )
+
+
+def _check_members(members: list[zipfile.ZipInfo], size: int, path: str) -> None:
+    """Check names, and how much they unpack to."""
+    names = Counter(_name(m.filename) for m in members)
+    for name, count in names.items():
+        if count > 1:
+            raise FormatError(f"two members are named {name!r:.80}", path=path or None)
+        if "\0" in name or name[:1] in ("/", "\\") or ".." in re.split(r"[/\\]", name):
+            raise FormatError(f"a member is named {name!r:.80}", path=path or None)
+    total = sum(m.file_size for m in members)
+    if total > max(UNPACKED_ALLOWED, MAX_RATIO * size):
+        raise FormatError(
+            f"the zip file of {size} bytes unpacks to {total}",
+            path=path or None,
+            hint=f"real parameters do not shrink {MAX_RATIO} times: it is made to fill the memory",
+        )
+
+
+def _read_members(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], view: memoryview, path: str
+) -> dict[str, np.ndarray]:
+    names = {_name(m.filename) for m in members}
+    found = {}
+    for member in members:
+        name = _name(member.filename)
+        # MXNet 2.0 writes a broken header there, and the other members say the same
+        if not (name.endswith("/format") and f"{name[: -len('format')]}indices" in names):
+            found[name] = _member(archive, member, view, path)
+    return found
 
 
 class _Source(io.RawIOBase):
@@ -78,6 +139,11 @@ def _member(
     what = f"member {member.filename!r}"
     if member.flag_bits & 1:
         raise FormatError(f"{what} is encrypted", path=path or None)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FormatError(
+            f"{what} is compressed by method {member.compress_type}; only deflate is read",
+            path=path or None,
+        )
     if member.compress_type == zipfile.ZIP_STORED:
         start = _data_start(member, view, path)
         if member.file_size != member.compress_size or start + member.file_size > len(view):
@@ -116,8 +182,13 @@ def _compressed(
                 f"{what}: its header asks for {need} bytes, the zip declares {member.file_size}",
                 path=path or None,
             )
-        data = head + file.read(need - len(head))
-    if len(data) != need:
+        data = bytearray(need)
+        data[: len(head)] = head
+        at = len(head)
+        while at < need and (chunk := file.read(min(need - at, 1 << 20))):
+            data[at : at + len(chunk)] = chunk
+            at += len(chunk)
+    if at != need:
         raise FormatError(f"{what} is truncated", path=path or None)
     return _build(memoryview(data)[start:], shape, dtype, fortran)
 
@@ -180,23 +251,24 @@ def _npy_header(
     try:
         fields = ast.literal_eval(bytes(data[start : start + length]).decode("latin1").strip())
         descr, fortran, shape = fields["descr"], fields["fortran_order"], fields["shape"]
-        dtype = _dtype(descr)
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         raise bad("its header cannot be read") from None
+    dtype = _dtype(descr)
+    if dtype is None:
+        raise bad(f"arrays of {descr!r:.80} are not read: only numbers and truth values are")
     good = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
-    if not good or len(shape) > 64 or not isinstance(fortran, bool):
-        raise bad(f"its header declares shape {shape!r}")
-    if dtype.hasobject or dtype.kind in "SUmM" or dtype.itemsize == 0:
-        raise bad(f"arrays of {dtype} are not read (they would run code or are no numbers)")
+    if not good or len(shape) > MAX_RANK or not isinstance(fortran, bool):
+        raise bad(f"its header declares shape {shape!r:.200}")
     return shape, dtype, fortran, start + length
 
 
-def _dtype(descr: Any) -> np.dtype[Any]:
-    if not isinstance(descr, str):
-        raise TypeError("structured")
-    if descr in ("bfloat16", "<V2", "|V2"):
+def _dtype(descr: Any) -> np.dtype[Any] | None:
+    """Return the dtype that a header names; None for objects, texts, records."""
+    if descr == _BFLOAT16 or descr in ("bfloat16", "<V2", "|V2"):
         return dtypes.resolve("bfloat16")
-    return np.dtype(descr)
+    if isinstance(descr, str) and _NUMBER.fullmatch(descr):
+        return np.dtype(descr)
+    return None
 
 
 def _join_sparse(arrays: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
@@ -240,7 +312,8 @@ def dump(data: Mapping[str, np.ndarray]) -> bytes:
 
 def _header(array: np.ndarray) -> bytes:
     dtype = array.dtype.newbyteorder("<") if array.dtype.byteorder == ">" else array.dtype
-    descr = "bfloat16" if dtype == dtypes.resolve("bfloat16") else np.lib.format.dtype_to_descr(dtype)
+    # bfloat16 by name: to compare with the dtype itself would need ml_dtypes for every array
+    descr = _BFLOAT16 if dtype.name == "bfloat16" else np.lib.format.dtype_to_descr(dtype)
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {tuple(array.shape)!r}, }}"
     pad = -(10 + len(text) + 1) % 64
     raw = (text + " " * pad + "\n").encode("latin1")

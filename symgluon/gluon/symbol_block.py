@@ -59,6 +59,8 @@ class SymbolBlock(HybridBlock):
                 continue
             node = program.record(variable)
             shape = stated_shape(node)
+            if shape is not None:
+                shape = tuple(n if n > 0 else -1 for n in shape)  # 0 is unknown in 1.x files
             auxiliary = variable in program.auxiliary
             parameter = Parameter(
                 variable,

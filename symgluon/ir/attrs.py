@@ -67,6 +67,8 @@ def _axes(value: Any) -> Any:
 
 
 def _optional_ints(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        value = (value,)
     return tuple([None if v is None else _int(v) for v in value])
 
 
@@ -122,6 +124,12 @@ def _parsed(normalise: Callable[[Any], Any]) -> Callable[[str], Any]:
     return lambda text: normalise(literal(text))
 
 
+def _parse_ints(text: str) -> tuple[Any, ...]:
+    """Read a shape; MXNet writes ``None`` for one that was left out."""
+    value = literal(text)
+    return () if value is None else _ints(value)
+
+
 def _parse_bool(text: str) -> bool:
     value = literal(text)
     if isinstance(value, bool | int):
@@ -147,8 +155,8 @@ _BASE: dict[str, Kind] = {
     "float": Kind(_float, _parsed(_float)),
     "bool": Kind(_bool, _parse_bool),
     "str": Kind(_str, str),
-    "Ints": Kind(_ints, _parsed(_ints)),
-    "Shape": Kind(_ints, _parsed(_ints)),
+    "Ints": Kind(_ints, _parse_ints),
+    "Shape": Kind(_ints, _parse_ints),
     "OptionalInts": Kind(_optional_ints, _parsed(_optional_ints)),
     "Floats": Kind(_floats, _parsed(_floats)),
     "Axes": Kind(_axes, _parsed(_axes)),

@@ -37,8 +37,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    from symgluon.ops.mx import table
     from symgluon.ndarray import functions
+    from symgluon.ops.mx import table
 
     public = [n for n in table() if not n.startswith("_")]
     return sorted({*globals(), *functions.__all__, *_SPACES, *public})

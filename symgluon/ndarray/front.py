@@ -116,8 +116,7 @@ class _Arguments:
                 inputs.append(_operand(rest.pop(0)))
         self._keywords(inputs, attrs, kwargs)
         names = [a for a in self.order if a not in attrs or a in kwargs]
-        for key, value in zip(names, rest, strict=False):
-            attrs[key] = value
+        attrs.update(zip(names, rest, strict=False))
         if len(rest) > len(names):
             raise AttributeValueError(f"{self.name}: too many arguments")
         while inputs and inputs[-1] is None:

@@ -25,14 +25,14 @@ for _public, _name in _ARITHMETIC.items():
     globals()[_public] = arithmetic.function(_name)
 
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_dlpack", "from_numpy", "full",
-    "histogram", "linspace", "load", "load_frombuffer", "moveaxis", "onehot_encode", "ones",
-    "save", "split_v2", "to_dlpack_for_read", "to_dlpack_for_write", "waitall", "zeros",
-    *_ARITHMETIC,
+    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_dlpack", "from_numpy",
+    "full", "histogram", "linspace", "load", "load_frombuffer", "moveaxis", "onehot_encode",
+    "ones", "save", "split_v2", "to_dlpack_for_read", "to_dlpack_for_write", "waitall",
+    "zeros", *_ARITHMETIC,
 ]  # fmt: skip
 
 
-# ---- creation ------------------------------------------------------------------------------------
+# ---- creation -----------------------------------------------------------------------------------
 def constant(numbers: np.ndarray, ctx: Device | None = None) -> Any:
     """Return an array of `numbers`, owned by the caller no more; a constant inside a trace."""
     region = state.region
@@ -120,9 +120,7 @@ def linspace(
     return constant(np.linspace(start, stop, num, endpoint).astype(dtypes.resolve(dtype)), ctx)
 
 
-def eye(
-    N: int, M: int = 0, k: int = 0, ctx: Any = None, dtype: Any = None, **kwargs: Any
-) -> Any:
+def eye(N: int, M: int = 0, k: int = 0, ctx: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
     """Return ones on the diagonal `k` of an (N, M) array of zeros."""
     return constant(np.eye(N, M or None, k, dtypes.resolve(dtype or "float32")), ctx)
 
@@ -147,7 +145,7 @@ def to_dlpack_for_write(data: NDArray) -> Any:
     return data.__dlpack__()
 
 
-# ---- joining and moving ----------------------------------------------------------------------------
+# ---- joining and moving -------------------------------------------------------------------------
 def concatenate(arrays: Sequence[Any], axis: int = 0, always_copy: bool = True) -> Any:
     """Join arrays along an axis."""
     if not always_copy and len(arrays) == 1:
@@ -162,16 +160,16 @@ def moveaxis(tensor: Any, source: Any, destination: Any) -> Any:
     ndim = tensor.ndim
     sources, targets = normalize_axes(source, ndim), normalize_axes(destination, ndim)
     if len(sources) != len(targets):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     order = [i for i in range(ndim) if i not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
         order.insert(target, axis)
     return tensor.transpose(tuple(order))
 
 
-def split_v2(
-    ary: Any, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False
-) -> Any:
+def split_v2(ary: Any, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False) -> Any:
     """Split into equal parts, or at indices."""
     attrs: dict[str, Any] = {"axis": axis, "squeeze_axis": squeeze_axis}
     if isinstance(indices_or_sections, int):
@@ -197,7 +195,7 @@ def waitall() -> None:
     """Do nothing: results are there when a call returns."""
 
 
-# ---- files ---------------------------------------------------------------------------------------
+# ---- files --------------------------------------------------------------------------------------
 def save(fname: Any, data: Any) -> None:
     """Write arrays to a file in MXNet's binary format: one, a list, or a dict."""
     from symgluon.formats.params import save_params
@@ -212,7 +210,7 @@ def save(fname: Any, data: Any) -> None:
 
 
 def load(fname: Any) -> Any:
-    """Read arrays from a file of any of MXNet's formats: a list, or a dict where they have names."""
+    """Read the arrays of a file of any of MXNet's formats: a list, or a dict with names."""
     from symgluon.formats.params import load_params
 
     return _arrays(load_params(fname))

@@ -1,8 +1,8 @@
 """``x[key]`` and ``x[key] = value`` of the public arrays.
 
-A key of ints, slices, None and Ellipsis is basic.  Where the part is one piece of memory the result is
-a view, as in MXNet; other basic keys and all advanced ones (integer and boolean arrays) give
-copies.
+A key of ints, slices, None and Ellipsis is basic.  Where the part is one piece of memory the
+result is a view, as in MXNet; other basic keys and all advanced ones (integer and boolean arrays)
+give copies.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
 from symgluon.ops.core import freeze_index
 from symgluon.ops.index import ARRAY
+
 
 def getitem(x: Any, key: Any, legacy: bool = False) -> Any:
     """Return ``x[key]``; `legacy`: views as in MXNet 1.x, where only the first axis counts."""
@@ -97,7 +98,9 @@ def _value(x: Any, value: Any) -> Any:
 
 def _fit(shape: Any, items: tuple[Any, ...], value: Any) -> Any:
     """Drop leading axes of size 1 that `value` has too many (MXNet allows them)."""
-    ndim = len(shape) + sum(i is None for i in items) - sum(isinstance(i, int | Dim) for i in items)
+    ndim = (
+        len(shape) + sum(i is None for i in items) - sum(isinstance(i, int | Dim) for i in items)
+    )
     while value.ndim > ndim and isinstance(value.shape[0], int) and value.shape[0] == 1:
         value = value[0] if isinstance(value, np.ndarray) else F.index(value, index=(0,))
     return value
@@ -222,7 +225,7 @@ def _broadcast_mask(mask: Any, x: Any) -> Any:
     return F.reshape(mask, shape=(*mask.shape, *(1,) * extra)) if extra else mask
 
 
-# ---- what shares memory --------------------------------------------------------------------------
+# ---- what shares memory -------------------------------------------------------------------------
 def _one_axis(items: tuple[Any, ...]) -> bool:
     """Whether 1.x gives a view: one int or slice without a step, on the first axis."""
     if len(items) != 1:

@@ -204,9 +204,7 @@ class NDArray(Array):
         if content.size == 0:
             return False
         if content.size > 1:
-            raise ValueError(
-                "The truth value of an ndarray with multiple elements is ambiguous."
-            )
+            raise ValueError("The truth value of an ndarray with multiple elements is ambiguous.")
         return bool(content.reshape(-1)[0])
 
     def __float__(self) -> float:

@@ -31,7 +31,7 @@ class Space(SimpleNamespace):
         raise AttributeError(f"{self.__name__} has no operator {name!r}")
 
     def __dir__(self) -> list[str]:
-        names = [n[len(p):] for p in self._prefixes for n in table() if n.startswith(p)]
+        names = [n[len(p) :] for p in self._prefixes for n in table() if n.startswith(p)]
         return sorted({*self.__dict__, *names})
 
 

@@ -1,4 +1,5 @@
 """`mx.np`: NumPy's functions on MXNet arrays, recorded by autograd and traced by `hybridize`."""
+# ruff: noqa: F401  (the names are the module's public ones)
 
 from __future__ import annotations
 
@@ -12,8 +13,18 @@ from symgluon.numpy import fallback, linalg, multiarray
 from symgluon.numpy import math as _math
 from symgluon.numpy.creation import *  # noqa: F403
 from symgluon.numpy.fallback import through_numpy
-from symgluon.numpy.linalg import dot, einsum, inner, kron, matmul, outer, tensordot, vdot
-from symgluon.numpy.linalg import cross, trace
+from symgluon.numpy.linalg import (
+    cross,
+    dot,
+    einsum,
+    inner,
+    kron,
+    matmul,
+    outer,
+    tensordot,
+    trace,
+    vdot,
+)
 from symgluon.numpy.logic import *  # noqa: F403
 from symgluon.numpy.manipulation import *  # noqa: F403
 from symgluon.numpy.math import *  # noqa: F403
@@ -70,15 +81,74 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *fallback.NAMES, "random"})
 
 
-# ---- methods of arrays ---------------------------------------------------------------------------
+# ---- methods of arrays --------------------------------------------------------------------------
 #: functions that are methods too, the array being their first argument
-_METHODS = (
-    "all any argmax argmin argsort broadcast_to clip copy cumsum cumprod diagonal dot expand_dims "
-    "flip max mean min nonzero prod repeat round sort squeeze std sum swapaxes take tile trace var "
-    "abs exp log sqrt square sin cos tan sinh cosh tanh arcsin arccos arctan arcsinh arccosh "
-    "arctanh floor ceil trunc fix rint sign expm1 log1p log2 log10 cbrt reciprocal degrees radians "
-    "nansum nanprod diag"
-).split()
+_METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "broadcast_to",
+    "clip",
+    "copy",
+    "cumsum",
+    "cumprod",
+    "diagonal",
+    "dot",
+    "expand_dims",
+    "flip",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "repeat",
+    "round",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "tile",
+    "trace",
+    "var",
+    "abs",
+    "exp",
+    "log",
+    "sqrt",
+    "square",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "floor",
+    "ceil",
+    "trunc",
+    "fix",
+    "rint",
+    "sign",
+    "expm1",
+    "log1p",
+    "log2",
+    "log10",
+    "cbrt",
+    "reciprocal",
+    "degrees",
+    "radians",
+    "nansum",
+    "nanprod",
+    "diag",
+]
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

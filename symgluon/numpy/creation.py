@@ -18,10 +18,10 @@ from symgluon.ops.array import Array, wrap
 from symgluon.ops.state import state
 
 __all__ = [
-    "arange", "array", "asarray", "blackman", "copy", "diag", "diagflat", "empty", "empty_like",
-    "eye", "from_dlpack", "full", "full_like", "hamming", "hanning", "identity", "indices",
-    "linspace", "logspace", "meshgrid", "ones", "ones_like", "tri", "tril", "tril_indices", "triu",
-    "triu_indices", "zeros", "zeros_like",
+    "arange", "array", "asarray", "blackman", "copy", "diag", "diagflat", "empty",
+    "empty_like", "eye", "from_dlpack", "full", "full_like", "hamming", "hanning", "identity",
+    "indices", "linspace", "logspace", "meshgrid", "ones", "ones_like", "tri", "tril",
+    "tril_indices", "triu", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def arange(
     kind = dtypes.default_int() if dtype is None else dtypes.resolve(dtype)
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return on(finish(F.arange(start=start, stop=stop, step=step, dtype=kind)), device)
-    bounds = [v.item() if isinstance(v, Array) else v for v in (start, stop, step)]
+    bounds = [v.numpy_content().item() if isinstance(v, Array) else v for v in (start, stop, step)]
     return constant(np.arange(*bounds).astype(kind, copy=False), device)
 
 
@@ -252,8 +252,8 @@ def linspace(
 ) -> Any:  # fmt: skip
     """Return `num` evenly spaced values from `start` to `stop`."""
     device = _pick(device, kwargs, "linspace")
-    ends = [v.asnumpy() if isinstance(v, Array) else v for v in (start, stop)]
-    values, step = np.linspace(*ends, num, endpoint, retstep=True, axis=axis)
+    ends: list[Any] = [v.numpy_content() if isinstance(v, Array) else v for v in (start, stop)]
+    values, step = np.linspace(ends[0], ends[1], num, endpoint, retstep=True, axis=axis)
     result = constant(values.astype(dtypes.resolve(dtype)), device)
     return (result, step) if retstep else result
 

@@ -13,15 +13,76 @@ import numpy as np
 from symgluon.numpy.creation import constant
 from symgluon.ops.array import Array
 
-NAMES = (
-    "apply_along_axis apply_over_axes argpartition choose corrcoef correlate cov digitize "
-    "float_power frexp heaviside histogram2d histogram_bin_edges histogramdd i0 in1d interp "
-    "intersect1d isin ix_ lexsort may_share_memory modf msort nanargmax nanargmin nancumprod "
-    "nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanquantile nanstd nanvar packbits "
-    "partition piecewise poly polyadd polydiv polyfit polyint polymul polysub polyval ptp roots "
-    "select setdiff1d setxor1d shares_memory signbit spacing trapezoid trim_zeros union1d unpackbits "
-    "unwrap vander genfromtxt can_cast promote_types min_scalar_type sinc convolve iscomplexobj"
-).split()
+NAMES = [
+    "apply_along_axis",
+    "apply_over_axes",
+    "argpartition",
+    "choose",
+    "corrcoef",
+    "correlate",
+    "cov",
+    "digitize",
+    "float_power",
+    "frexp",
+    "heaviside",
+    "histogram2d",
+    "histogram_bin_edges",
+    "histogramdd",
+    "i0",
+    "in1d",
+    "interp",
+    "intersect1d",
+    "isin",
+    "ix_",
+    "lexsort",
+    "may_share_memory",
+    "modf",
+    "msort",
+    "nanargmax",
+    "nanargmin",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmedian",
+    "nanmin",
+    "nanpercentile",
+    "nanquantile",
+    "nanstd",
+    "nanvar",
+    "packbits",
+    "partition",
+    "piecewise",
+    "poly",
+    "polyadd",
+    "polydiv",
+    "polyfit",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
+    "ptp",
+    "roots",
+    "select",
+    "setdiff1d",
+    "setxor1d",
+    "shares_memory",
+    "signbit",
+    "spacing",
+    "trapezoid",
+    "trim_zeros",
+    "union1d",
+    "unpackbits",
+    "unwrap",
+    "vander",
+    "genfromtxt",
+    "can_cast",
+    "promote_types",
+    "min_scalar_type",
+    "sinc",
+    "convolve",
+    "iscomplexobj",
+]
 
 #: names that NumPy 2 dropped: with another name, or by a function here
 RENAMED = {"trapz": "trapezoid"}

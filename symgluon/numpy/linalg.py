@@ -13,10 +13,10 @@ from symgluon.numpy.sorting import diagonal
 from symgluon.ops.apply import F
 
 __all__ = [
-    "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv",
-    "lstsq", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm",
-    "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals", "tensordot", "tensorinv",
-    "tensorsolve", "trace", "vecdot", "vector_norm",
+    "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+    "inv", "lstsq", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose",
+    "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
+    "tensordot", "tensorinv", "tensorsolve", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 #: functions of the `np` namespace that stand in this module
@@ -25,9 +25,9 @@ PRODUCTS = [
 ]  # fmt: skip
 
 
-# ---- products ------------------------------------------------------------------------------------
+# ---- products -----------------------------------------------------------------------------------
 def dot(a: Any, b: Any, out: Any = None) -> Any:
-    """Return the dot product: inner for vectors, matrix product, else over last and second last."""
+    """Return the dot product: of vectors, matrices, else over the last and second last axes."""
     a = as_array(a)
     return finish(F.dot(a, as_array(b)), a, out)
 
@@ -93,13 +93,15 @@ def cross(
     def part(x: Any, i: int) -> Any:
         return F.index(x, index=(*(slice(None),) * (x.ndim - 1), i))
 
+    def product(i: int, j: int) -> Any:
+        inside = i < a.shape[-1] and j < b.shape[-1]
+        return F.multiply(part(a, i), part(b, j)) if inside else None
+
     def minor(i: int, j: int) -> Any:
-        terms = [(part(a, i), part(b, j)) if i < a.shape[-1] and j < b.shape[-1] else None,
-                 (part(a, j), part(b, i)) if j < a.shape[-1] and i < b.shape[-1] else None]  # fmt: skip
-        products = [None if t is None else F.multiply(*t) for t in terms]
-        if products[0] is None:
-            return F.negative(products[1])
-        return products[0] if products[1] is None else F.subtract(products[0], products[1])
+        first, second = product(i, j), product(j, i)
+        if first is None:
+            return F.negative(second)
+        return first if second is None else F.subtract(first, second)
 
     if a.shape[-1] == b.shape[-1] == 2:
         return finish(minor(0, 1), a)
@@ -128,7 +130,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     return finish(result, None, out) if out is not None else result
 
 
-# ---- norms ---------------------------------------------------------------------------------------
+# ---- norms --------------------------------------------------------------------------------------
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     """Return the norm of vectors (one axis), matrices (two) or of all elements (no `ord`)."""
     x = as_array(x)
@@ -153,9 +155,7 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -
     return finish(F.norm(x, ord=ord, axis=axis, keepdims=keep(keepdims), flat=flat), x)
 
 
-def matrix_norm(
-    x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False
-) -> Any:
+def matrix_norm(x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False) -> Any:
     """Return a norm of the matrices of two axes."""
     return norm(x, ord, tuple(axis), keepdims)
 
@@ -184,7 +184,7 @@ def matrix_power(a: Any, n: int) -> Any:
     return result
 
 
-# ---- decompositions and solvers --------------------------------------------------------------------
+# ---- decompositions and solvers -----------------------------------------------------------------
 def _simple(name: str, text: str) -> Callable[..., Any]:
     def function(a: Any) -> Any:
         a = as_array(a)
@@ -258,8 +258,9 @@ def lstsq(a: Any, b: Any, rcond: Any = "warn") -> Any:
 
     from symgluon.numpy.creation import constant
 
-    numbers = [as_array(v).numpy_content("lstsq") for v in (a, b)]
-    x, residuals, rank, values = np.linalg.lstsq(*numbers, None if rcond == "warn" else rcond)
+    left, right = (as_array(v).numpy_content("lstsq") for v in (a, b))
+    least: Any = np.linalg.lstsq
+    x, residuals, rank, values = least(left, right, None if rcond == "warn" else rcond)
     return constant(x), constant(residuals), constant(np.asarray(rank)), constant(values)
 
 

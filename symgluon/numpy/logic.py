@@ -54,7 +54,9 @@ def _pair(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
     return as_array(a).numpy_content(what), as_array(b).numpy_content(what)
 
 
-def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def isclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
     """Elementwise ``|a - b| <= atol + rtol * |b|``."""
     first, second = _pair(a, b)
     return as_array(np.isclose(first, second, rtol, atol, equal_nan))

@@ -17,10 +17,10 @@ from symgluon.ops.array import Array
 __all__ = [
     "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays",
     "broadcast_to", "column_stack", "concat", "concatenate", "delete", "dsplit", "dstack",
-    "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "insert", "moveaxis", "ndim",
-    "pad", "permute_dims", "ravel", "repeat", "reshape", "resize", "roll", "rollaxis", "rot90",
-    "row_stack", "shape", "size", "split", "squeeze", "stack", "swapaxes", "tile", "transpose",
-    "unstack", "vsplit", "vstack",
+    "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "insert", "moveaxis",
+    "ndim", "pad", "permute_dims", "ravel", "repeat", "reshape", "resize", "roll", "rollaxis",
+    "rot90", "row_stack", "shape", "size", "split", "squeeze", "stack", "swapaxes", "tile",
+    "transpose", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -150,8 +150,6 @@ def _at_least(arys: tuple[Any, ...], function: Any) -> Any:
 
 # ---- joining -----------------------------------------------------------------------------------
 def _listed(arrays: Any) -> list[Any]:
-    if isinstance(arrays, Array):
-        return list(arrays)
     found = [as_array(a) for a in arrays]
     if not found:
         raise ValueError("need at least one array to concatenate")
@@ -196,9 +194,7 @@ def dstack(arrays: Any) -> Any:
 
 def column_stack(tup: Any) -> Any:
     """Stack 1-d arrays as columns."""
-    return concatenate(
-        [a if a.ndim > 1 else reshape(a, (-1, 1)) for a in _listed(tup)], 1
-    )
+    return concatenate([a if a.ndim > 1 else reshape(a, (-1, 1)) for a in _listed(tup)], 1)
 
 
 def append(arr: Any, values: Any, axis: Any = None) -> Any:
@@ -232,7 +228,7 @@ def _split_at(ary: Any, cuts: list[Any], axis: int) -> list[Any]:
     """Split before the places `cuts`, which may lie outside the array."""
     axis = axis % ary.ndim
     lead = (slice(None),) * axis
-    cuts = [c.item() if isinstance(c, Array | np.generic) else c for c in cuts]
+    cuts = [c if isinstance(c, Dim) else c.__index__() for c in cuts]
     bounds = zip([0, *cuts], [*cuts, None], strict=True)
     return [finish(F.index(ary, index=(*lead, slice(a, b))), ary) for a, b in bounds]
 
@@ -374,7 +370,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     single = not isinstance(at, slice | list | tuple | np.ndarray)
     value = F.cast(as_array(values), dtype=arr.dtype)
     if single and value.ndim and x.ndim > 1:
-        value = F.moveaxis(value, source=(0,), destination=(axis,)) if value.ndim == x.ndim else value
+        value = (
+            F.moveaxis(value, source=(0,), destination=(axis,)) if value.ndim == x.ndim else value
+        )
     count = 1 if not value.ndim or value.ndim < x.ndim else int(value.shape[axis])
     where = np.atleast_1d(np.arange(n)[at] if isinstance(at, slice) else np.asarray(at, np.int64))
     count = max(count, len(where))

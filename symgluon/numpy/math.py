@@ -12,34 +12,113 @@ from symgluon.numpy.multiarray import as_array, finish
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
-# ---- elementwise, one operand --------------------------------------------------------------------
+# ---- elementwise, one operand -------------------------------------------------------------------
 #: function -> operator (of the same name where not given)
 UNARY = {
     name: op_name or name
     for name, _, op_name in (
         entry.partition(":")
-        for entry in (
-            "abs absolute:abs fabs:abs negative sign exp expm1 exp2 log log2 log10 log1p "
-            "sqrt cbrt square reciprocal sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh "
-            "arccosh arctanh acos:arccos acosh:arccosh asin:arcsin asinh:arcsinh atan:arctan "
-            "atanh:arctanh degrees radians rad2deg:degrees deg2rad:radians ceil floor trunc fix:trunc "
-            "rint logical_not isfinite isinf isnan isposinf isneginf invert bitwise_not:invert "
-            "bitwise_invert:invert"
-        ).split()
+        for entry in [
+            "abs",
+            "absolute:abs",
+            "fabs:abs",
+            "negative",
+            "sign",
+            "exp",
+            "expm1",
+            "exp2",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sqrt",
+            "cbrt",
+            "square",
+            "reciprocal",
+            "sin",
+            "cos",
+            "tan",
+            "arcsin",
+            "arccos",
+            "arctan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "arcsinh",
+            "arccosh",
+            "arctanh",
+            "acos:arccos",
+            "acosh:arccosh",
+            "asin:arcsin",
+            "asinh:arcsinh",
+            "atan:arctan",
+            "atanh:arctanh",
+            "degrees",
+            "radians",
+            "rad2deg:degrees",
+            "deg2rad:radians",
+            "ceil",
+            "floor",
+            "trunc",
+            "fix:trunc",
+            "rint",
+            "logical_not",
+            "isfinite",
+            "isinf",
+            "isnan",
+            "isposinf",
+            "isneginf",
+            "invert",
+            "bitwise_not:invert",
+            "bitwise_invert:invert",
+        ]
     )
 }
 BINARY = {
     name: op_name or name
     for name, _, op_name in (
         entry.partition(":")
-        for entry in (
-            "add subtract multiply divide:true_divide true_divide floor_divide mod "
-            "remainder:mod fmod power pow:power maximum minimum fmax fmin hypot arctan2 "
-            "atan2:arctan2 copysign ldexp logaddexp gcd lcm bitwise_and bitwise_or bitwise_xor "
-            "left_shift bitwise_left_shift:left_shift right_shift bitwise_right_shift:right_shift "
-            "logical_and logical_or logical_xor equal not_equal less less_equal greater "
-            "greater_equal"
-        ).split()
+        for entry in [
+            "add",
+            "subtract",
+            "multiply",
+            "divide:true_divide",
+            "true_divide",
+            "floor_divide",
+            "mod",
+            "remainder:mod",
+            "fmod",
+            "power",
+            "pow:power",
+            "maximum",
+            "minimum",
+            "fmax",
+            "fmin",
+            "hypot",
+            "arctan2",
+            "atan2:arctan2",
+            "copysign",
+            "ldexp",
+            "logaddexp",
+            "gcd",
+            "lcm",
+            "bitwise_and",
+            "bitwise_or",
+            "bitwise_xor",
+            "left_shift",
+            "bitwise_left_shift:left_shift",
+            "right_shift",
+            "bitwise_right_shift:right_shift",
+            "logical_and",
+            "logical_or",
+            "logical_xor",
+            "equal",
+            "not_equal",
+            "less",
+            "less_equal",
+            "greater",
+            "greater_equal",
+        ]
     )
 }
 for _name, _op in UNARY.items():
@@ -113,7 +192,7 @@ def nan_to_num(
     return x
 
 
-# ---- reductions ----------------------------------------------------------------------------------
+# ---- reductions ---------------------------------------------------------------------------------
 def keep(keepdims: Any) -> bool:
     """Return `keepdims` as a bool (NumPy's and MXNet's "no value" are False)."""
     return keepdims is not None and keepdims is not np._NoValue and bool(keepdims)
@@ -124,9 +203,7 @@ def axes(axis: Any) -> Any:
     return tuple(axis) if isinstance(axis, list | tuple) else axis
 
 
-def reduce(
-    name: str, a: Any, axis: Any, keepdims: Any, out: Any = None, dtype: Any = None
-) -> Any:
+def reduce(name: str, a: Any, axis: Any, keepdims: Any, out: Any = None, dtype: Any = None) -> Any:
     """Reduce with the operator `name`; `dtype` is that of the arithmetic and the result."""
     a = as_array(a)
     x = a if dtype is None or a.dtype == np.dtype(dtype) else F.cast(a, dtype=dtype)
@@ -158,9 +235,7 @@ def accumulate(
     a = as_array(a)
     function = getattr(F, name)
     initial = None if initial is None or initial is np._NoValue else float(initial)
-    result = function(
-        a, axis=axes(axis), keepdims=keep(keepdims), dtype=dtype, initial=initial
-    )
+    result = function(a, axis=axes(axis), keepdims=keep(keepdims), dtype=dtype, initial=initial)
     return finish(result, a, out)
 
 

@@ -15,7 +15,7 @@ from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap
 
-_SIMPLE = (int, float, bool, np.ndarray, np.generic, Dim)
+_OPERANDS = (Array, int, float, bool, np.ndarray, np.generic, Dim)
 
 
 def _bound(name: str) -> Op:
@@ -28,7 +28,7 @@ def _operator(name: str, swap: bool = False) -> Callable[[Any, Any], Any]:
     instance: list[Op] = []
 
     def method(self: Any, other: Any) -> Any:
-        if not (isinstance(other, Array) or isinstance(other, _SIMPLE)):
+        if not isinstance(other, _OPERANDS):
             return NotImplemented
         if not instance:
             instance.append(_bound(name))
@@ -144,7 +144,7 @@ class ndarray(NDArray):
                 out[0][...] = own(*_arrays(inputs), **kwargs).asnumpy()
                 return out[0]
             return own(*_arrays(inputs), **kwargs, **({"out": out[0]} if out else {}))
-        plain = [x.asnumpy() if isinstance(x, Array) else x for x in inputs]
+        plain = [x.numpy_content() if isinstance(x, Array) else x for x in inputs]
         return _from_numpy(getattr(ufunc, method)(*plain, **kwargs))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -192,7 +192,7 @@ class ndarray(NDArray):
         """Absent in MXNet 2.0: use `item`."""
         raise AttributeError("mxnet.numpy.ndarray object has no attribute asscalar")
 
-    def astype(
+    def astype(  # type: ignore[override]
         self,
         dtype: Any,
         order: str = "K",

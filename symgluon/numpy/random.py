@@ -20,9 +20,10 @@ from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
 __all__ = [
-    "beta", "chisquare", "choice", "exponential", "f", "gamma", "gumbel", "laplace", "logistic",
-    "lognormal", "multinomial", "multivariate_normal", "normal", "pareto", "permutation", "poisson",
-    "power", "rand", "randint", "randn", "rayleigh", "seed", "shuffle", "uniform", "weibull",
+    "beta", "chisquare", "choice", "exponential", "f", "gamma", "gumbel", "laplace",
+    "logistic", "lognormal", "multinomial", "multivariate_normal", "normal", "pareto",
+    "permutation", "poisson", "power", "rand", "randint", "randn", "rayleigh", "seed",
+    "shuffle", "uniform", "weibull",
 ]  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> N
     generator.seed(None if seed_state is None else int(seed_state))
 
 
-# ---- how draws are made --------------------------------------------------------------------------
+# ---- how draws are made -------------------------------------------------------------------------
 def dims(size: Any, *parameters: Any) -> tuple[Any, ...]:
     """Return the shape of a draw: `size`, else that to which the parameters broadcast."""
     if size is None:
@@ -93,15 +94,17 @@ def _positive(draw: Any) -> Any:
     return F.subtract(1.0, draw)
 
 
-# ---- uniform and normal --------------------------------------------------------------------------
+# ---- uniform and normal -------------------------------------------------------------------------
 def uniform(
     low: Any = 0.0, high: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the uniform distribution over [low, high)."""
     low, high = _number(low), _number(high)
-    scale = F.subtract(high, low) if isinstance(high, Array) or isinstance(low, Array) else (
-        high - low
+    scale = (
+        F.subtract(high, low)
+        if isinstance(high, Array) or isinstance(low, Array)
+        else (high - low)
     )
     return scaled("random_uniform", low, scale, size, dtype, device, out, kwargs)
 
@@ -145,7 +148,7 @@ def multivariate_normal(
     return finish(F.add(F.squeeze(turned, axis=-1), mean))
 
 
-# ---- by inversion of a uniform or exponential draw -----------------------------------------------
+# ---- by inversion of a uniform or exponential draw ----------------------------------------------
 def exponential(
     scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any
 ) -> Any:
@@ -177,9 +180,7 @@ def _laplace(u: Any) -> Any:
 
 laplace = _inverse("laplace", _laplace)
 gumbel = _inverse("gumbel", lambda u: -F.log(F.maximum(-F.log(u), 1e-30)))
-logistic = _inverse(
-    "logistic", lambda u: F.log(u) - F.log(F.maximum(F.subtract(1.0, u), 1e-30))
-)
+logistic = _inverse("logistic", lambda u: F.log(u) - F.log(F.maximum(F.subtract(1.0, u), 1e-30)))
 
 
 def rayleigh(
@@ -221,7 +222,7 @@ def _inverted(a: Any) -> Any:
     return 1.0 / a
 
 
-# ---- gamma and what follows from it ----------------------------------------------------------------
+# ---- gamma and what follows from it -------------------------------------------------------------
 def _gamma(shape: Any, size: Any, dtype: Any, *others: Any) -> Any:
     kind = dtypes.resolve(dtype)
     target = dims(size, shape, *others)
@@ -281,7 +282,7 @@ def poisson(
     return _deliver(found, device, None, kwargs)
 
 
-# ---- whole numbers and choices -------------------------------------------------------------------
+# ---- whole numbers and choices ------------------------------------------------------------------
 def randint(
     low: Any, high: Any = None, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,

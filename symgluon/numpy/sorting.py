@@ -12,10 +12,10 @@ from symgluon.numpy.multiarray import as_array, finish
 from symgluon.ops.apply import F
 
 __all__ = [
-    "argmax", "argmin", "argsort", "argwhere", "compress", "extract", "flatnonzero", "fill_diagonal",
-    "nonzero", "searchsorted", "sort", "take", "take_along_axis", "unique", "unique_all",
+    "argmax", "argmin", "argsort", "argwhere", "compress", "diag_indices_from", "diagonal",
+    "extract", "fill_diagonal", "flatnonzero", "nonzero", "searchsorted", "sort", "take",
+    "take_along_axis", "tril_indices_from", "triu_indices_from", "unique", "unique_all",
     "unique_inverse", "unique_values", "unravel_index",
-    "diag_indices_from", "tril_indices_from", "triu_indices_from", "diagonal",
 ]  # fmt: skip
 
 
@@ -106,7 +106,8 @@ def unique(
 ) -> Any:  # fmt: skip
     """Return the sorted distinct elements, with their places and counts where asked for."""
     numbers = as_array(ar).numpy_content("unique")
-    found = np.unique(numbers, return_index, return_inverse, return_counts, axis)
+    find: Any = np.unique
+    found = find(numbers, return_index, return_inverse, return_counts, axis)
     if not isinstance(found, tuple):
         return constant(found)
     parts = list(found)

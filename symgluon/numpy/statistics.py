@@ -14,8 +14,8 @@ from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
 __all__ = [
-    "average", "bincount", "count_nonzero", "histogram", "mean", "median", "percentile", "quantile",
-    "std", "var",
+    "average", "bincount", "count_nonzero", "histogram", "mean", "median", "percentile",
+    "quantile", "std", "var",
 ]  # fmt: skip
 
 

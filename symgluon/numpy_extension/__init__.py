@@ -1,4 +1,5 @@
 """`mx.npx`: neural network operators and switches that NumPy does not have."""
+# ruff: noqa: F401  (the names are the module's public ones)
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from symgluon.numpy.multiarray import as_array, ndarray
 
 __all__ = [
     "activation", "batch_norm", "convolution", "deconvolution", "dropout", "embedding",
-    "fully_connected", "group_norm", "instance_norm", "layer_norm", "leaky_relu", "log_softmax",
-    "masked_log_softmax", "masked_softmax", "pooling", "rnn", "softmax",
+    "fully_connected", "group_norm", "instance_norm", "layer_norm", "leaky_relu",
+    "log_softmax", "masked_log_softmax", "masked_softmax", "pooling", "rnn", "softmax",
 ]  # fmt: skip
 
 

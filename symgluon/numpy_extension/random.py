@@ -44,8 +44,8 @@ def _batch(batch_shape: Any, *parameters: Any) -> tuple[Any, ...]:
 
 
 def uniform_n(
-    low: Any = 0.0, high: Any = 1.0, batch_shape: Any = None, dtype: Any = None, device: Any = None,
-    **kwargs: Any,
+    low: Any = 0.0, high: Any = 1.0, batch_shape: Any = None, dtype: Any = None,
+    device: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw `batch_shape` times from the uniform distributions over [low, high)."""
     return uniform(low, high, _batch(batch_shape, low, high), dtype, device, **kwargs)

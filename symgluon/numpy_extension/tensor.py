@@ -16,8 +16,8 @@ from symgluon.ops.array import Array
 __all__ = [
     "add_n", "arange_like", "batch_dot", "broadcast_like", "constraint_check", "from_dlpack",
     "from_numpy", "gamma", "index_add", "index_update", "load", "nonzero", "one_hot", "pick",
-    "relu", "reshape", "save", "savez", "seed", "sigmoid", "stop_gradient", "to_dlpack_for_read",
-    "to_dlpack_for_write", "topk",
+    "relu", "reshape", "save", "savez", "seed", "sigmoid", "stop_gradient",
+    "to_dlpack_for_read", "to_dlpack_for_write", "topk",
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def _call(name: str, inputs: list[Any], **attrs: Any) -> Any:
     return call(name, arrays, {k: v for k, v in attrs.items() if v is not None}, ndarray)
 
 
-# ---- elementwise ---------------------------------------------------------------------------------
+# ---- elementwise --------------------------------------------------------------------------------
 def relu(data: Any, out: Any = None, **kwargs: Any) -> Any:
     """Return ``max(data, 0)``."""
     data = as_array(data)
@@ -70,7 +70,7 @@ def constraint_check(x: Any, msg: str = "Constraint violated.") -> Any:
     return constant(np.asarray(True))
 
 
-# ---- products and shapes -------------------------------------------------------------------------
+# ---- products and shapes ------------------------------------------------------------------------
 def batch_dot(
     a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False,
     forward_stype: str = "default", **kwargs: Any,
@@ -102,7 +102,7 @@ def arange_like(
     return _call("_contrib_arange_like", [data], start=start, step=step, repeat=repeat, axis=axis)
 
 
-# ---- picking -------------------------------------------------------------------------------------
+# ---- picking ------------------------------------------------------------------------------------
 def one_hot(
     data: Any, depth: int | None = None, on_value: float = 1.0, off_value: float = 0.0,
     dtype: Any = "float32", **kwargs: Any,
@@ -151,7 +151,7 @@ def nonzero(a: Any) -> Any:
     return constant(np.argwhere(as_array(a).numpy_content("nonzero")).astype(np.int64))
 
 
-# ---- files and other libraries -------------------------------------------------------------------
+# ---- files and other libraries ------------------------------------------------------------------
 def save(file: Any, arr: Any) -> None:
     """Write one array (an ``.npy`` file), or a dict or list of arrays (an ``.npz`` file)."""
     from symgluon.formats.atomic import write_bytes

@@ -13,15 +13,20 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     pool,
     random,
     reduce,
+    rnn,
+    sequence,
     shape,
     sort,
     unary,
+    vision,
 )
 from symgluon.ops import (  # noqa: F401  (MXNet's names, composed of the operators above)
     legacy_loss,
     legacy_nn,
+    legacy_reduce,
     legacy_scalar,
     legacy_shape,
+    legacy_vision,
 )
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap

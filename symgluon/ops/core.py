@@ -111,7 +111,7 @@ def slice_size(n: Any, item: slice) -> Any:
         size = (stop - start + step - 1) // step
     else:
         size = (start - stop - step - 1) // -step
-    return size if size > 0 else 0
+    return size if size >= 0 else 0
 
 
 def slice_bounds(n: Any, item: slice) -> tuple[Any, Any, int]:

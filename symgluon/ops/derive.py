@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import UnsupportedOpError
-from symgluon.ir.dims import DimScope, current_scope
+from symgluon.ir.dims import Dim, DimScope, current_scope
 from symgluon.ir.graph import Graph
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
@@ -45,7 +45,27 @@ def _cached(op: Op, types: tuple[TensorType | None, ...]) -> Graph:
 
 
 def _trace(op: Any, types: Sequence[TensorType | None]) -> Graph:
-    region = Region(op.name, current_scope() or DimScope())
+    scope = current_scope()
+    if scope is not None:
+        return _trace_in(op, types, scope)
+    # a lowering, after the trace: nobody could keep a guard any more
+    lone = DimScope.with_hints(dict.fromkeys(_names(types), 2))
+    graph = _trace_in(op, types, lone)
+    if lone.guards:
+        raise UnsupportedOpError(
+            f"{op.name}: what it is made of depends on sizes that are free: "
+            + ", ".join(map(str, lone.guards))
+        )
+    return graph
+
+
+def _names(types: Sequence[TensorType | None]) -> list[str]:
+    dims = [n for t in types if t is not None for n in t.shape or () if isinstance(n, Dim)]
+    return [name for dim in dims for name in dim.names()]
+
+
+def _trace_in(op: Any, types: Sequence[TensorType | None], scope: DimScope) -> Graph:
+    region = Region(op.name, scope)
     names = [p.name for p in op.operands()]
     with region.active():
         args = [

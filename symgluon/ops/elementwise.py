@@ -411,8 +411,8 @@ def _onnx_unequal(g: Any, a: Any, b: Any) -> Any:
 _compare("equal", np.equal, _onnx_compare("Equal"), "broadcast_equal _equal _Equal", "_npi_equal")
 _compare("not_equal", np.not_equal, _onnx_unequal, "broadcast_not_equal _not_equal _Not_Equal",
          "_npi_not_equal")  # fmt: skip
-_compare("greater", np.greater, _onnx_compare("Greater"), "broadcast_greater _greater _Greater",
-         "_npi_greater _npx_broadcast_greater")  # fmt: skip
+_compare("greater", np.greater, _onnx_compare("Greater"), "broadcast_greater _npx_broadcast_greater _greater _Greater",
+         "_npi_greater")  # fmt: skip
 _compare("greater_equal", np.greater_equal, _onnx_compare("GreaterOrEqual"),
          "broadcast_greater_equal _greater_equal _Greater_Equal", "_npi_greater_equal",
          )  # fmt: skip

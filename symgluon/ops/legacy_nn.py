@@ -204,7 +204,10 @@ def adaptive_average_pooling(
     """Average to a given output size."""
     size = output_size or (1, 1)
     pair = (size[0], size[0]) if len(size) == 1 else tuple(size)
-    return F.adaptive_avg_pool(data, output_size=pair)
+    if pair == (1, 1):
+        return F.adaptive_avg_pool(data, output_size=pair)
+    given = (int(data.shape[2]), int(data.shape[3]))
+    return F.adaptive_avg_pool(data, output_size=pair, input_size=given)
 
 
 # ---- normalisation -----------------------------------------------------------------------------

@@ -506,16 +506,33 @@ def _filled(shape: Sequence[Any], value: float, dtype: Any) -> Any:
     return F.full(np.asarray(value, dtype), shape=tuple(shape))
 
 
-@mx_function("_zeros _npi_zeros")
-def zeros(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
+@mx_function("_npi_zeros")
+def np_zeros(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
     """Zeros."""
     return _filled(shape, 0, dtype)
 
 
-@mx_function("_ones _npi_ones")
-def ones(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
+@mx_function("_npi_ones")
+def np_ones(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
     """Ones."""
     return _filled(shape, 1, dtype)
+
+
+def _unknown_as_one(shape: Shape) -> Shape:
+    """A 0 in a shape of 1.x is unknown: size 1 broadcasts to whatever it meets."""
+    return tuple(1 if isinstance(n, int) and n == 0 else n for n in shape)
+
+
+@mx_function("_zeros")
+def zeros(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
+    """Zeros (1.x)."""
+    return _filled(_unknown_as_one(shape), 0, dtype)
+
+
+@mx_function("_ones")
+def ones(*, shape: Shape = (), dtype: DType = np.dtype("float32")) -> Any:  # noqa: B008
+    """Ones (1.x)."""
+    return _filled(_unknown_as_one(shape), 1, dtype)
 
 
 @mx_function("_full _npi_full")

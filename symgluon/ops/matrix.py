@@ -76,6 +76,25 @@ def _definite(*shape: int) -> Any:
     return draw
 
 
+def _signs(vectors: Any, axis: int) -> Any:
+    """1 or -1 for each vector along `axis`: with it, its largest component is positive (MXNet)."""
+    if not vectors.size:
+        return np.ones_like(vectors)
+    top = np.argmax(np.abs(vectors), axis=axis, keepdims=True)
+    return np.where(np.take_along_axis(vectors, top, axis) < 0, -1, 1).astype(vectors.dtype)
+
+
+def _eigh(x: Any, triangle: str) -> tuple[Any, Any]:
+    values, vectors = np.linalg.eigh(x, triangle)  # type: ignore[arg-type]
+    return values, vectors * _signs(vectors, -2)
+
+
+def _svd(x: Any) -> tuple[Any, Any, Any]:
+    u, s, v = np.linalg.svd(x, full_matrices=False)
+    signs = _signs(v, -1)
+    return u * np.swapaxes(signs, -1, -2), s, v * signs
+
+
 class _OnMatrix(Op):
     """An operator on square float matrices."""
 
@@ -243,7 +262,10 @@ def _gaps(values: Any) -> Any:
 
 @op(mx="_npi_eigh")
 class Eigh(Op):
-    """Eigenvalues (rising) and eigenvectors (columns) of symmetric matrices."""
+    """Eigenvalues (rising) and eigenvectors (columns) of symmetric matrices.
+
+    The largest component of each eigenvector is positive, as in MXNet.
+    """
 
     UPLO: str = "L"
     coerce = staticmethod(float_operands)
@@ -252,7 +274,7 @@ class Eigh(Op):
         return a.with_shape(_square(self.name, a)[:-1]), a
 
     def kernel(self, a: Any) -> Any:
-        return _lapack(self.name, lambda x: tuple(np.linalg.eigh(x, self.UPLO)), a)  # type: ignore[arg-type]
+        return _lapack(self.name, lambda x: _eigh(x, self.UPLO), a)
 
     def grad(self, ct: Any, y: Any, a: Any) -> Any:
         values, vectors = y
@@ -324,7 +346,10 @@ class Eigvals(Op):
 
 @op(mx="_npi_svd")
 class Svd(Op):
-    """Thin singular value decomposition: ``u``, the values (falling), ``v``; u diag(s) v = a."""
+    """Thin singular value decomposition: ``u``, the values (falling), ``v``; u diag(s) v = a.
+
+    The largest component of each row of v is positive, as in MXNet.
+    """
 
     coerce = staticmethod(float_operands)
 
@@ -338,7 +363,7 @@ class Svd(Op):
         return a.with_shape((*lead, m, k)), a.with_shape((*lead, k)), a.with_shape((*lead, k, n))
 
     def kernel(self, a: Any) -> Any:
-        return _lapack(self.name, lambda x: tuple(np.linalg.svd(x, full_matrices=False)), a)
+        return _lapack(self.name, _svd, a)
 
     def grad(self, ct: Any, y: Any, a: Any) -> Any:
         """Source: J. Townsend, "Differentiating the singular value decomposition" (2016)."""
@@ -585,7 +610,7 @@ class LinalgTrsm(_Triangular):
         return transposed(found)
 
 
-@op(mx="_linalg_sumlogdiag linalg_sumlogdiag")
+@op(mx="_linalg_sumlogdiag:rank1 linalg_sumlogdiag:rank1")
 class LinalgSumlogdiag(Op):
     """Sum of the logarithms of the diagonal."""
 
@@ -608,15 +633,18 @@ class LinalgExtractdiag(Op):
 
 
 def _triangle(n: int, offset: int, lower: bool) -> Any:
-    """Rows and columns of a triangle: below or above, from the diagonal `offset` on."""
+    """Rows and columns of a triangle: below (row by row) or above (column by column)."""
     if offset > 0 or (offset == 0 and not lower):
-        return np.triu_indices(n, offset)
+        return np.tril_indices(n, -offset)[::-1]
     return np.tril_indices(n, offset)
 
 
 @op(mx="_linalg_extracttrian linalg_extracttrian")
 class LinalgExtracttrian(Op):
-    """A triangle of each matrix as a vector, row by row; a positive `offset` means the upper one."""
+    """A triangle of each matrix as a vector; a positive `offset` means the upper one.
+
+    The lower triangle is read row by row, the upper one column by column.
+    """
 
     offset: int = 0
     lower: bool = True
@@ -658,11 +686,7 @@ class LinalgGelqf(Op):
 
     def decompose(self, A: Any) -> Any:
         q, r = F.qr(transposed(A))
-        # MXNet's factor has a positive diagonal
-        diagonal = F.diagonal(r, axis1=-2, axis2=-1)
-        sign = F.stop_gradient(F.where(F.less(diagonal, 0.0), np.asarray(-1, A.dtype),
-                                       np.asarray(1, A.dtype)))  # fmt: skip
-        return transposed(q * _columns(sign)), transposed(r * F.expand_dims(sign, axis=-1))
+        return transposed(q), transposed(r)
 
     samples = [S(_regular(2, 3)), S(_regular(2, 2, 2))]
 

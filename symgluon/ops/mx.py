@@ -1,10 +1,10 @@
 """MXNet's operator names: what each means, and calling an operator by its name.
 
-A name stands in :data:`~symgluon.ir.op.MX_NAMES` with its target: an operator class (one-to-one, the
-attributes are its fields) or a function of operators (:func:`mx_function`), and with the
+A name stands in :data:`~symgluon.ir.op.MX_NAMES` with its target: an operator class (one-to-one,
+the attributes are its fields) or a function of operators (:func:`mx_function`), and with the
 conventions of its dialect: MXNet 1.x gives comparisons the dtype of their operands, has no 0-d
-results, and so on.  So `nd`, `sym`, `F` and the reader of symbol files share one table, and `np` and
-`npx` never see 1.x rules (``docs/semantics.md``, dialects).
+results, and so on.  So `nd`, `sym`, `F` and the reader of symbol files share one table, and `np`
+and `npx` never see 1.x rules (``docs/semantics.md``, dialects).
 """
 
 from __future__ import annotations
@@ -162,6 +162,7 @@ class Bound(NamedTuple):
     after: tuple[After, ...]
 
     def __call__(self, *inputs: Any) -> list[Array]:
+        """Apply the operator to its operands; returns all results."""
         operands: Sequence[Any] = inputs
         for rule in self.before:
             operands = rule(self.name, operands)
@@ -255,7 +256,7 @@ def bind(name: str, attrs: Mapping[str, Any]) -> Bound:
     return Bound(name, target(**_attrs.parse_all(name, kinds, given)), {}, before, after)
 
 
-def mx_call(name: str, inputs: Sequence[Any], attrs: Mapping[str, Any] = {}) -> list[Array]:  # noqa: B006
+def mx_call(name: str, inputs: Sequence[Any], attrs: Mapping[str, Any] = {}) -> list[Array]:
     """Call MXNet's operator `name` on handles: eagerly, recorded, or into a trace.
 
     Parameters

@@ -17,6 +17,7 @@ class Signature(NamedTuple):
     operands: tuple[str, ...]
     variadic: bool
     attrs: tuple[str, ...]
+    releases: str = "12"
 
 
 @functools.cache
@@ -27,10 +28,11 @@ def signatures() -> dict[str, Signature]:
     for line in text.splitlines():
         if line.startswith("#"):
             continue
-        names, operands, attrs = (part.split() for part in line.split("\t"))
+        *parts, releases = line.split("\t")
+        names, operands, attrs = (part.split() for part in parts)
         variadic = any(o.startswith("*") for o in operands)
         signature = Signature(
-            tuple(o.lstrip("*") for o in operands), variadic, tuple(attrs)
+            tuple(o.lstrip("*") for o in operands), variadic, tuple(attrs), releases
         )
         found.update(dict.fromkeys(names, signature))
     return found

@@ -315,10 +315,15 @@ class _Linear(Op):
         n, c, _, _ = x.known_shape
         return x.with_shape((n, c, *self.target()))
 
+    def source(self, x: Any) -> tuple[int, int]:
+        """Height and width of the data as numbers (a guard where they are symbolic)."""
+        return int(x.shape[2]), int(x.shape[3])
+
     def decompose(self, x: Any) -> Any:
         h, w = self.target()
-        rows = self.matrix(int(x.shape[2]), int(h)).astype(x.dtype)
-        columns = self.matrix(int(x.shape[3]), int(w)).astype(x.dtype)
+        height, width = self.source(x)
+        rows = self.matrix(height, int(h)).astype(x.dtype)
+        columns = self.matrix(width, int(w)).astype(x.dtype)
         return F.matmul(F.matmul(rows, x), np.ascontiguousarray(columns.T))
 
 
@@ -327,6 +332,12 @@ class AdaptiveAvgPool(_Linear):
     """Average over windows that tile the image: (N, C, H, W) to the given height and width."""
 
     output_size: Ints
+    #: height and width of the data, where they had to be numbers when it was traced
+    input_size: Ints = ()
+
+    def source(self, x: Any) -> tuple[int, int]:
+        """Height and width of the data."""
+        return (self.input_size[0], self.input_size[1]) if self.input_size else super().source(x)
 
     def target(self) -> tuple[Any, Any]:
         """Height and width of the result."""
@@ -340,11 +351,16 @@ class AdaptiveAvgPool(_Linear):
             found[i, start:stop] = 1 / (stop - start)
         return found
 
+    @property
+    def needs_size(self) -> bool:
+        """Whether the operator depends on the size of the image: not for one global average."""
+        return tuple(self.output_size) != (1, 1)
+
     def kernel(self, x: Any) -> Any:
         return resize.adaptive_avg_pool(x, self.output_size)
 
     def decompose(self, x: Any) -> Any:
-        if tuple(self.output_size) == (1, 1):
+        if not self.needs_size:
             return F.mean(x, axis=(2, 3), keepdims=True)
         return super().decompose(x)
 
@@ -373,7 +389,7 @@ class BilinearResize(_Linear):
 
     def onnx(self, g: Any, x: Any) -> Any:
         n, c, h, w = g.shape(x)
-        if not all(is_int(v) for v in (h, w)) or g.dtype(x) == np.float64:
+        if g.dtype(x) == np.float64:
             return NotImplemented
         mode = "align_corners" if self.align_corners else "half_pixel"
         sizes = g.shape_vector((n, c, self.height, self.width))

@@ -10,7 +10,7 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.errors import AttributeValueError, ShapeError
-from symgluon.ir.attrs import Axes, DType
+from symgluon.ir.attrs import Axes, DType, Floats
 from symgluon.ir.dims import Dim
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, normalize_axes, normalize_axis, prod
@@ -688,3 +688,68 @@ class EuclideanNorm(Op):
     samples = [S((2, 3)), S((2, 3, 4), axis=(0, 2)), S((2, 3), axis=-1, keepdims=True),
                S((0, 3), axis=0)]  # fmt: skip
 
+
+
+# ---- quantiles ---------------------------------------------------------------------------------------
+_METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+@op()
+class Percentile(Op):
+    """The percentiles `q` (0 to 100) over `axis`, one each along a new first axis.
+
+    `interpolation` says what stands between two elements: ``linear``, ``lower``, ``higher``,
+    ``midpoint`` or ``nearest``.
+    """
+
+    q: Floats
+    axis: Axes = None
+    interpolation: str = "linear"
+    keepdims: bool = False
+    coerce = staticmethod(float_operands)
+
+    def decompose(self, a: Any) -> Any:
+        if self.interpolation not in _METHODS:
+            raise AttributeValueError(
+                f"percentile: interpolation {self.interpolation!r}", expected=", ".join(_METHODS)
+            )
+        if any(not 0 <= v <= 100 for v in self.q):
+            raise AttributeValueError(f"percentile: {self.q} are not all between 0 and 100")
+        axes = normalize_axes(self.axis, a.ndim)
+        rest = [i for i in range(a.ndim) if i not in axes]
+        moved = F.transpose(a, axes=(*axes, *rest)) if a.ndim > 1 else a
+        n = int(count(a.shape, axes))
+        if n == 0:
+            raise ShapeError("percentile: no elements", received=f"shape {a.shape}")
+        kept = [a.shape[i] for i in rest]
+        ordered = F.sort(F.reshape(moved, shape=(n, *kept)), axis=0)
+        low, high, part = self._places(n)
+        below, above = F.take(ordered, low, axis=0), F.take(ordered, high, axis=0)
+        weight = part.reshape(-1, *(1,) * len(rest)).astype(a.dtype)
+        y = below + (above - below) * weight
+        if not self.keepdims:
+            return y
+        shape = [1 if i in axes else m for i, m in enumerate(a.shape)]
+        return F.reshape(y, shape=(len(self.q), *shape))
+
+    def _places(self, n: int) -> tuple[Any, Any, Any]:
+        """Places below and above each percentile among `n`, and the share of the upper one."""
+        at = np.asarray(self.q) / 100 * (n - 1)
+        low, high = np.floor(at), np.ceil(at)
+        if self.interpolation == "lower":
+            high = low
+        elif self.interpolation == "higher":
+            low = high
+        elif self.interpolation == "nearest":
+            low = high = np.rint(at)
+        part = np.full(at.shape, 0.5) if self.interpolation == "midpoint" else at - low
+        return low.astype(np.int64), high.astype(np.int64), part * (high > low)
+
+    samples = [
+        S((7,), q=(30, 50)),
+        S((2, 5), q=50, axis=1, keepdims=True),
+        S((2, 3, 2), q=(0, 25, 100), axis=(0, 2), interpolation="lower"),
+        S((5,), q=(10, 60), interpolation="midpoint"),
+        S((5,), q=(10, 60), interpolation="nearest"),
+        S((5,), q=(10, 60), interpolation="higher"),
+    ]

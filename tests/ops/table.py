@@ -168,14 +168,19 @@ def pulled(op, arrays, cts):
     return [None if f is None else f._content() for f in found]
 
 
-def gradient_errors(op, arrays, rng):
-    """Relative errors of the first and second gradient along random directions."""
+def gradient_errors(op, arrays, rng, symmetric=False):
+    """Relative errors of the first and second gradient along random directions.
+
+    `symmetric`: the operands are symmetric matrices and stay so.
+    """
     plain = [a if is_float(a) else None for a in arrays]
     results = call(op, arrays)
     cts = [rng.standard_normal(r.shape) if is_float(r) else None for r in results]
     if all(c is None for c in cts):
         return None
     directions = [None if a is None else rng.standard_normal(a.shape) for a in plain]
+    if symmetric:
+        directions = [None if d is None else d + np.swapaxes(d, -1, -2) for d in directions]
     grads = pulled(op, arrays, cts)
     assert any(g is not None for g in grads), "no operand has a gradient"
     # places given as floats have none

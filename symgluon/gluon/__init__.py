@@ -1,0 +1,15 @@
+"""Gluon: blocks, layers and models as in MXNet 2.0."""
+
+from symgluon.gluon.block import Block
+from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
+from symgluon.gluon.symbol_block import SymbolBlock
+
+__all__ = [
+    "Block",
+    "Constant",
+    "DeferredInitializationError",
+    "HybridBlock",
+    "Parameter",
+    "SymbolBlock",
+]

@@ -1,0 +1,165 @@
+"""Non-maximum suppression in ONNX: the standard operator, and the layout MXNet gives its result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgluon.ops.checks import is_int
+
+
+def _column(g: Any, rows: Any, at: int) -> Any:
+    """Column `at` of (B, N, W): (B, N)."""
+    return g.Gather(rows, g.const(np.asarray(at, np.int64)), axis=2)
+
+
+def _apart(g: Any, boxes: Any, classes: Any) -> Any:
+    """Move the boxes of each class to a place of its own, so that classes do not overlap."""
+    span = g.Add(
+        g.Mul(g.reduce("ReduceMax", g.Abs(boxes), (0, 1, 2), True), g.const(np.float32(2.0))),
+        g.const(np.float32(1.0)),
+    )
+    return g.Mul(g.unsqueeze(classes, [2]), span)
+
+
+def _selected(
+    g: Any, boxes: Any, scores: Any, threshold: float, valid: float, n: Any, *, center: bool
+) -> tuple[Any, Any, Any]:
+    """Surviving (batch, row) of each, and its position among those of its sample."""
+    count = g.unsqueeze(g.dim_value(n), [0]) if not is_int(n) else g.ints([int(n)])
+    found = g.NonMaxSuppression(
+        boxes,
+        g.unsqueeze(scores, [1]),
+        count,
+        g.const(np.asarray([threshold], np.float32)),
+        g.const(np.asarray([valid], np.float32)),
+        center_point_box=int(center),
+    )
+    batch = g.slice(found, [0], [1], [1])  # (M, 1)
+    row = g.slice(found, [2], [3], [1])
+    samples = g.slice(g.Shape(scores), [0], [1], [0])
+    zero, one = g.const(np.asarray(0, np.int64)), g.const(np.asarray(1, np.int64))
+    every = g.Range(zero, g.Squeeze(samples), one)
+    own = g.cast(g.Equal(batch, g.unsqueeze(every, [0])), np.int32)  # (M, B)
+    nth = g.CumSum(own, g.const(np.asarray(0, np.int64)))
+    position = g.reduce("ReduceSum", g.Mul(nth, own), (1,), True)
+    position = g.Sub(g.cast(position, np.int64), one)
+    return batch, row, position
+
+
+def box_nms_onnx(op: Any, g: Any, data: Any) -> Any:
+    """Rows by falling score, then -1; second result: the row each came from."""
+    shape = g.shape(data)
+    if g.dtype(data) != np.float32 or not is_int(shape[-1]):
+        return NotImplemented
+    n, width = shape[-2], int(shape[-1])
+    rows = g.Reshape(data, g.shape_vector((-1, n, width)))
+    scores = _column(g, rows, op.score_index)
+    invalid = g.const(np.float32(-np.inf))
+    alive = g.Greater(scores, g.const(np.float32(op.valid_thresh)))
+    if op.id_index >= 0 and op.background_id >= 0:
+        ids = _column(g, rows, op.id_index)
+        other = g.Not(g.Equal(ids, g.const(np.float32(op.background_id))))
+        alive = g.And(alive, other)
+    scores = g.Where(alive, scores, invalid)
+    if op.topk > 0:
+        scores = _best(g, scores, op.topk, n)
+    start = op.coord_start
+    boxes = g.slice(rows, [start], [start + 4], [2])
+    if op.id_index >= 0 and not op.force_suppress:
+        shift = _apart(g, boxes, _column(g, rows, op.id_index))
+        if op.in_format == "center":
+            centre = g.Add(g.slice(boxes, [0], [2], [2]), shift)
+            boxes = g.Concat(centre, g.slice(boxes, [2], [4], [2]), axis=2)
+        else:
+            boxes = g.Add(boxes, shift)
+    lowest = float(np.finfo(np.float32).min)
+    batch, row, position = _selected(
+        g, boxes, scores, op.overlap_thresh, lowest, n, center=op.in_format == "center"
+    )
+    kept = g.GatherND(rows, g.Concat(batch, row, axis=1))  # (M, W)
+    kept = _reformatted(op, g, kept, width)
+    target = g.Concat(batch, position, axis=1)
+    empty = g.Expand(g.const(np.float32(-1)), g.Shape(rows))
+    out = g.Reshape(g.ScatterND(empty, target, kept), g.Shape(data))
+    flat = g.slice(g.Shape(rows), [0], [2], [0])
+    none = g.Expand(g.const(np.asarray(-1, np.int64)), flat)
+    origin = g.ScatterND(none, target, g.squeeze(row, [1]))
+    lead = g.slice(g.Shape(data), [0], [len(shape) - 1], [0])
+    return out, g.Reshape(origin, lead)
+
+
+def _best(g: Any, scores: Any, k: int, n: Any) -> Any:
+    """Only the `k` best scores of each sample stay."""
+    if is_int(n) and k >= int(n):
+        return scores
+    count = g.ints([k])
+    if not is_int(n):
+        count = g.Min(count, g.unsqueeze(g.dim_value(n), [0]))
+    values, places = g.TopK(scores, count, axis=1, largest=1, sorted=1, outputs=2)
+    empty = g.Expand(g.const(np.float32(-np.inf)), g.Shape(scores))
+    return g.ScatterElements(empty, places, values, axis=1)
+
+
+def _reformatted(op: Any, g: Any, kept: Any, width: int) -> Any:
+    if op.in_format == op.out_format:
+        return kept
+    start = op.coord_start
+    first, second = (g.slice(kept, [start + i], [start + i + 2], [1]) for i in (0, 2))
+    half = g.const(np.float32(0.5))
+    if op.out_format == "corner":
+        reach = g.Mul(second, half)
+        pair = [g.Sub(first, reach), g.Add(first, reach)]
+    else:
+        pair = [g.Mul(g.Add(first, second), half), g.Sub(second, first)]
+    parts = [g.slice(kept, [0], [start], [1])] if start else []
+    parts += pair
+    if start + 4 < width:
+        parts.append(g.slice(kept, [start + 4], [width], [1]))
+    return g.Concat(*parts, axis=1)
+
+
+def detection_onnx(op: Any, g: Any, cls_prob: Any, loc_pred: Any, anchor: Any) -> Any:
+    """SSD detections: decode, best class, order by score, suppression marks class -1."""
+    _, classes, n = g.shape(cls_prob)
+    plain = op.nms_topk <= 0 and 0 < op.nms_threshold <= 1
+    if g.dtype(cls_prob) != np.float32 or not is_int(n) or not is_int(classes) or not plain:
+        return NotImplemented
+    boxes = _decoded(op, g, loc_pred, anchor, n)
+    fore = g.slice(cls_prob, [1], [int(classes)], [1])
+    best = g.cast(g.ArgMax(fore, axis=1, keepdims=0), np.float32)
+    score = g.reduce("ReduceMax", fore, (1,), False)
+    invalid = g.const(np.float32(-np.inf))
+    alive = g.Not(g.Less(score, g.const(np.float32(op.threshold))))
+    ranked = g.Where(alive, score, invalid)
+    ranked, order = g.TopK(ranked, g.ints([int(n)]), axis=1, largest=1, sorted=1, outputs=2)
+    at = g.unsqueeze(order, [2])
+    boxes = g.GatherElements(boxes, g.Expand(at, g.Shape(boxes)), axis=1)
+    best = g.GatherElements(best, order, axis=1)
+    apart = boxes if op.force_suppress else g.Add(boxes, _apart(g, boxes, best))
+    # MXNet suppresses from the threshold on, ONNX above it: take the number just below
+    threshold = float(np.nextafter(np.float32(op.nms_threshold), np.float32(0)))
+    lowest = float(np.finfo(np.float32).min)
+    batch, row, _ = _selected(g, apart, ranked, threshold, lowest, n, center=False)
+    hit = g.Concat(batch, row, axis=1)
+    minus = g.Expand(g.const(np.float32(-1)), g.Shape(ranked))
+    label = g.ScatterND(minus, hit, g.GatherND(best, hit))
+    rows = g.Concat(g.unsqueeze(label, [2]), g.unsqueeze(ranked, [2]), boxes, axis=2)
+    real = g.unsqueeze(g.Greater(ranked, g.const(np.float32(lowest))), [2])
+    return g.Where(real, rows, g.const(np.float32(-1)))
+
+
+def _decoded(op: Any, g: Any, loc_pred: Any, anchor: Any, n: Any) -> Any:
+    """Boxes (B, N, 4) at offsets from the anchors."""
+    half = g.const(np.float32(0.5))
+    low, high = g.slice(anchor, [0], [2], [2]), g.slice(anchor, [2], [4], [2])
+    size, centre = g.Sub(high, low), g.Mul(g.Add(low, high), half)
+    loc = g.Reshape(loc_pred, g.ints([-1, int(n), 4]))
+    scaled = g.Mul(loc, g.const(np.asarray(op.variances, np.float32)))
+    middle = g.Add(g.Mul(g.slice(scaled, [0], [2], [2]), size), centre)
+    reach = g.Mul(g.Mul(g.Exp(g.slice(scaled, [2], [4], [2])), size), half)
+    boxes = g.Concat(g.Sub(middle, reach), g.Add(middle, reach), axis=2)
+    if op.clip:
+        return g.clip(boxes, np.float32(0), np.float32(1))
+    return boxes
