@@ -2,8 +2,9 @@
 
 Layout (little endian): u64 0x112, u64 0, u64 count, arrays, u64 names, (u64 length, UTF-8) each.
 An array: u32 magic (absent in V0: the word is the rank), storage type (V2, V3), storage shape
-(sparse), shape, i32 device type, i32 device number, i32 dtype code, types and shapes of the auxiliary
-arrays (sparse), data, auxiliary data.  A shape is a rank (u32; i32 in V3) and i64 dimensions (u32 in V0).
+(sparse), shape, i32 device type, i32 device number, i32 dtype code, types and shapes of the
+auxiliary arrays (sparse), data, auxiliary data.  A shape is a rank (u32; i32 in V3) and i64
+dimensions (u32 in V0).
 """
 
 from __future__ import annotations

@@ -154,6 +154,8 @@ def reshape(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """Another shape; free dimensions are copied, merged or inferred by codes."""
     source = node.inputs[0].type.known_shape  # type: ignore[union-attr]
     target = node.outputs[0].type.known_shape
+    if len(target) == 2 and len(source) > 2 and same(source[0], target[0]):
+        return w.node("Flatten", w.entry(ins[0]), hint=node.outputs[0].name)
     codes: Any = target
     if any(isinstance(n, Dim) for n in target):
         codes = reshape_codes(tuple(source), tuple(target))
@@ -172,10 +174,10 @@ def reshape_codes(
 ) -> list[int] | None:
     """Codes of ``npx.reshape`` (-1 infer, -2 copy, -5 merge, -6 split) for symbolic shapes.
 
-    `free`: -1 has not been used yet.
+    `free`: -1 has not been used yet.  None: no sequence of codes gives the target.
     """
     if not target:
-        return [] if all(isinstance(n, int) and n == 1 for n in source) else None
+        return []
     want, rest = target[0], target[1:]
     if isinstance(want, int):
         found = reshape_codes(source[1:], rest, free)
@@ -185,14 +187,14 @@ def reshape_codes(
         options.append(([-2], source[1:], rest, free))
     if len(source) > 1 and same(source[0] * source[1], want):
         options.append(([-5], source[2:], rest, free))
-    if source and rest and same(source[0], want * rest[0]) and isinstance(rest[0], int):
+    if source and rest and isinstance(rest[0], int) and same(source[0], want * rest[0]):
         options.append(([-6, -1, rest[0]], source[1:], rest[1:], free))
     if free:
         options.append(([-1], source[1:], rest, False))
     for codes, left, after, still in options:
         found = reshape_codes(left, after, still)
-        if found is not None or not after:
-            return [*codes, *(found or [])]
+        if found is not None:
+            return [*codes, *found]
     return None
 
 
@@ -374,6 +376,15 @@ def top_k(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     return w.outputs(entry, 2)
 
 
+@rule("top_places")
+def top_places(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """The places of the largest or smallest elements."""
+    return w.node(
+        "topk", w.entry(ins[0]), axis=op.axis, k=op.k, ret_typ="indices",
+        is_ascend=not op.largest, dtype=node.outputs[0].dtype,
+    )  # fmt: skip
+
+
 # ---- layers -------------------------------------------------------------------------------------
 @rule("dense")
 def dense(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
@@ -510,3 +521,151 @@ def take(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
 def matmul(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Entry:
     """A matrix product."""
     return w.node("_npi_matmul", *w.entries(ins), hint=node.outputs[0].name)
+
+
+# ---- recurrent nets, boxes, heads -----------------------------------------------------------------
+@rule("rnn")
+def rnn(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """A fused recurrent net; the states are results too."""
+    data, params, hidden, cell, length, masks = (*ins, *(None,) * (6 - len(ins)))
+    if masks is not None:
+        raise UnsupportedOpError("dropout between layers belongs to training")
+    lstm = op.mode == "lstm"
+    entry = w.node(
+        "RNN", *w.entries((data, params, hidden, cell, length)), hint=node.outputs[0].name,
+        mode=op.mode, state_size=op.state_size, num_layers=op.num_layers,
+        bidirectional=op.bidirectional, state_outputs=True, p=0.0,
+        projection_size=op.projection_size, use_sequence_length=length is not None,
+        lstm_state_clip_min=op.clip_min if lstm else None,
+        lstm_state_clip_max=op.clip_max if lstm else None, lstm_state_clip_nan=op.clip_nan,
+    )  # fmt: skip
+    return w.outputs(entry, len(node.outputs))
+
+
+@rule("box_nms")
+def box_nms(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Non-maximum suppression; where rows came from is not a result in MXNet."""
+    if node.outputs[1].uses:
+        raise UnsupportedOpError("the places of the rows that survive are not a result in MXNet")
+    return w.node("_contrib_box_nms", *w.entries(ins), hint=node.outputs[0].name, **op.attrs())
+
+
+@rule("multibox_detection", "multibox_target", "roi_pooling")
+def boxes(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Operators on boxes with the same attributes."""
+    name = {
+        "multibox_detection": "_contrib_MultiBoxDetection",
+        "multibox_target": "_contrib_MultiBoxTarget",
+        "roi_pooling": "ROIPooling",
+    }[op.name]
+    entry = w.node(name, *w.entries(ins), hint=node.outputs[0].name, **op.attrs())
+    if op.name == "roi_pooling" or len(node.outputs) == 1:
+        return entry
+    return w.outputs(entry, len(node.outputs))
+
+
+@rule("linear_regression_output", "mae_regression_output", "logistic_regression_output")
+def regression(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """What a training head predicts: the label and the gradient are left out."""
+    if op.name.startswith("logistic"):
+        return w.node("Activation", w.entry(ins[0]), act_type="sigmoid")
+    return w.entry(ins[0])
+
+
+@rule("loss_scale")
+def loss_scale(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """A factor of the gradient: nothing in prediction."""
+    return w.entry(ins[0])
+
+
+# ---- compositions ---------------------------------------------------------------------------------
+@rule("euclidean_norm")
+def euclidean_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """The root of the sum of squares."""
+    axes = normalize_axes(op.axis, node.inputs[0].type.rank)  # type: ignore[union-attr]
+    square = w.node("_npi_square", w.entry(ins[0]))
+    total = w.node(
+        "_npi_sum", square, axis=axes, keepdims=op.keepdims, dtype=node.outputs[0].dtype
+    )
+    return w.node("_npi_sqrt", total)
+
+
+@rule("logsumexp")
+def logsumexp(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """``max + log(sum(exp(x - max)))``."""
+    axes = normalize_axes(op.axis, node.inputs[0].type.rank)  # type: ignore[union-attr]
+    x, dtype = w.entry(ins[0]), node.outputs[0].dtype
+    top = w.node("_npi_max", x, axis=axes, keepdims=True)
+    powers = w.node("_npi_exp", w.node("_npi_subtract", x, top))
+    total = w.node("_npi_log", w.node("_npi_sum", powers, axis=axes, keepdims=True, dtype=dtype))
+    result = w.node("_npi_add", top, total)
+    return result if op.keepdims else w.node("_npi_squeeze", result, axis=axes)
+
+
+@rule("exp2")
+def exp2(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Powers of two."""
+    return w.node("_npi_rpower_scalar", w.entry(ins[0]), scalar=2.0, is_int=False)
+
+
+@rule("rsqrt", "rcbrt")
+def inverse_root(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Inverse roots, under their 1.x names."""
+    return w.node(op.name, w.entry(ins[0]), hint=node.outputs[0].name)
+
+
+@rule("set_index")
+def set_index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """A write to a basic index: the value in the shape of the part, ints kept as axes of size 1."""
+    shape = _static(node.outputs[0].type.known_shape, "the array written to")
+    begin, end, step, sizes, part = [], [], [], [], []
+    axes = iter(shape)
+    for item in op.item:
+        if item is None:
+            part.append(1)
+            continue
+        n = next(axes)
+        bounds = item if isinstance(item, slice) else slice(item, item + 1 or None)
+        begin.append(bounds.start)
+        end.append(bounds.stop)
+        step.append(bounds.step)
+        sizes.append(len(range(n)[bounds]))
+        if isinstance(item, slice):
+            part.append(sizes[-1])
+    rest = tuple(axes)
+    value = w.node("_npi_broadcast_to", w.entry(ins[1]), shape=(*part, *rest))
+    value = w.node("_npx_reshape", value, newshape=(*sizes, *rest))
+    if not begin:
+        return value
+    return w.node(
+        "_slice_assign", w.entry(ins[0]), value, begin=tuple(begin), end=tuple(end),
+        step=tuple(step),
+    )  # fmt: skip
+
+
+@rule("take_along_axis")
+def take_along_axis(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Picks along the last axis, where there is one place a row."""
+    places = node.inputs[1].type.known_shape  # type: ignore[union-attr]
+    axis = op.axis % len(places)
+    if places[axis] != 1:
+        raise UnsupportedOpError("MXNet picks one place a row only")
+    index = w.node("_npi_squeeze", w.entry(ins[1]), axis=(axis,))
+    return w.node("pick", w.entry(ins[0]), index, axis=axis, keepdims=True, mode="clip")
+
+
+# ---- draws -----------------------------------------------------------------------------------------
+@rule("random_uniform", "random_normal")
+def draw(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Draws of standard distributions."""
+    shape = _static(op.shape, "the shape of a draw")
+    if op.name == "random_uniform":
+        return w.node("_random_uniform", low=0.0, high=1.0, shape=shape, dtype=op.dtype)
+    return w.node("_random_normal", loc=0.0, scale=1.0, shape=shape, dtype=op.dtype)
+
+
+@rule("random_randint")
+def randint(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Draws of integers."""
+    shape = _static(op.shape, "the shape of a draw")
+    return w.node("_random_randint", low=op.low, high=op.high, shape=shape, dtype=op.dtype)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.dtypes import to_mx_code
 from symgluon.errors import Unsupported, UnsupportedOpError
 from symgluon.formats.symbol_records import NodeRecord, SymbolRecords
 from symgluon.ir.attrs import has_dims
@@ -111,10 +112,7 @@ class SymbolWriter:
             if name is None:
                 name = self.unique(value.name)
             if value.kind != "input":
-                from symgluon.dtypes import to_mx_code
-
-                shape = tuple(value.type.known_shape)
-                hidden = {"__dtype__": str(to_mx_code(value.dtype)), "__shape__": str(shape)}
+                hidden = _hidden(value.type.known_shape, value.dtype)
             if value.data is not None:
                 self.constants[name] = value.data
             found = self._variable_of[value] = self._add("null", name, (), {}, hidden)
@@ -207,12 +205,27 @@ class SymbolWriter:
         return self._decomposed(node, operands)
 
     def _decomposed(self, node: Node, operands: Sequence[Any]) -> list[Entry]:
+        if not node.inputs and not node.op.effects:
+            return [self.constant(node)]
         if not hasattr(node.op, "decompose"):
             raise UnsupportedOpError("MXNet 2.0 has no operator for it")
         types = [None if v is None else v.type for v in node.inputs]
         body = decomposition(node.op, types)
         given = [o for o in operands if o is not None]
         return self.run_body(body, given)
+
+    def constant(self, node: Node) -> Entry:
+        """Compute a node without operands; its result becomes a variable."""
+        if any(has_dims(v) for v in node.op.attrs().values()):
+            raise UnsupportedOpError(
+                "an attribute holds a free dimension", hint="export with dynamic_batch=False"
+            )
+        array = np.asarray(node.op.kernel())
+        name = self.unique(node.outputs[0].name)
+        self.constants[name] = array
+        entry = self._add("null", name, (), {}, _hidden(array.shape, array.dtype))
+        self.variables.append(entry[0])
+        return entry
 
     def run_body(self, body: Graph, operands: Sequence[Any]) -> list[Entry]:
         """Write a graph whose inputs are `operands` (entries, or values of the outer graph)."""
@@ -228,6 +241,11 @@ class SymbolWriter:
         return SymbolRecords(
             tuple(self.nodes), tuple(self.variables), tuple(heads), 20000, is_np_shape=True
         )
+
+
+def _hidden(shape: Sequence[Any], dtype: Any) -> dict[str, str]:
+    """Attributes by which a variable states its type."""
+    return {"__dtype__": str(to_mx_code(dtype)), "__shape__": str(tuple(shape))}
 
 
 def _constant_or(writer: SymbolWriter, inner: Value, outer: Value) -> Any:

@@ -1,5 +1,6 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
+from symgluon.gluon import nn
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
@@ -12,4 +13,5 @@ __all__ = [
     "HybridBlock",
     "Parameter",
     "SymbolBlock",
+    "nn",
 ]

@@ -1,4 +1,4 @@
-"""Floating-point operations of a node, where they are known: a multiplication and an addition are two.
+"""Floating-point operations of a node, where they are known (multiply and add are two).
 
 Products of matrices and windows are counted exactly, elementwise operators and reductions as one a
 number, what only moves data as none.  A symbolic size gives a symbolic count.
@@ -12,14 +12,15 @@ from typing import Any
 from symgluon.ir.graph import Graph, Node, bodies
 from symgluon.ir.types import prod
 
-_MOVES = frozenset(
+_MOVE_NAMES = (
     "identity stop_gradient cast index set_index dim_value full reshape broadcast_to transpose "
     "swapaxes moveaxis rollaxis expand_dims squeeze concatenate stack split tile repeat flip roll "
     "rot90 pad take gather_nd scatter_nd embedding zeros_like ones_like tril triu diagonal "
     "make_diag diag depth_to_space space_to_depth arange eye tri one_hot where pick batch_take "
-    "take_along_axis".split()
+    "take_along_axis"
 )
-_REDUCTIONS = frozenset("sum mean prod max min any all argmax argmin cumsum norm".split())
+_MOVES = frozenset(_MOVE_NAMES.split())  # these only move data
+_REDUCTIONS = ("sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin", "cumsum")
 
 
 def _shape(node: Node, slot: int) -> Any:
@@ -53,7 +54,7 @@ def _deconvolution(node: Node) -> Any:
 
 
 def _pooling(node: Node) -> Any:
-    window = node.op.attrs().get("kernel") or ()
+    window = node.op.attrs().get("kernel_shape") or ()
     return _out_size(node) * prod(window)
 
 

@@ -3,8 +3,8 @@
 Values are numbered from the outputs back, operands before results, so the order of independent
 nodes does not count; what the outputs do not reach follows in graph order.  Dimensions are renamed
 in order of appearance.  A dimension that no operand of a graph binds (a body may refer to one of
-the graph around it) is *free*: it is named in the hash of that graph, and renamed with the names of
-the graph around it.
+the graph around it) is *free*: it is named in the hash of that graph, and renamed with the names
+of the graph around it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def digest_array(array: np.ndarray) -> str:
 
 
 def fingerprint(graph: Graph) -> str:
-    """Return the SHA-256 of operators, attributes, structure, types, constants and names of params.
+    """Return the SHA-256 of operators, structure, types, constants and names of parameters.
 
     Equal for graphs that compute the same by the same nodes, whatever their values, dimensions and
     bodies are called and however independent nodes are ordered.
@@ -164,7 +164,7 @@ def _digest(graph: Graph, done: dict[int, _Digest]) -> _Digest:
 
 def _operator(op: Op, names: _Names, done: dict[int, _Digest]) -> str:
     """Text of an operator: name and attributes, its bodies by their hashes."""
-    parts = []
+    parts: list[Any] = []
     for key, value in op.map_dims(names.attribute).attrs().items():
         if isinstance(value, Graph):
             text, free = done[id(value)]

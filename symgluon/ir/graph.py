@@ -1,9 +1,9 @@
 """The IR: values, nodes and graphs in SSA form over one ``networkx.MultiDiGraph``.
 
-``node.inputs`` holds the operand order and ``graph.nx`` the same edges (producer -> consumer, key =
-operand slot).  Six mutators and nothing else write both: :meth:`Graph.add`, :meth:`Graph.remove`,
-:meth:`Graph.set_input`, :meth:`Graph.replace_all_uses`, :meth:`Graph.set_outputs` and
-:meth:`Graph.inline`.  Order is data: ``node.order`` is a valid topological order at all times.
+``node.inputs`` holds the operand order and ``graph.nx`` the same edges (producer -> consumer, key
+= operand slot).  Six mutators and nothing else write both: :meth:`Graph.add`,
+:meth:`Graph.remove`, :meth:`Graph.set_input`, :meth:`Graph.replace_all_uses`,
+:meth:`Graph.set_outputs` and :meth:`Graph.inline`.  Order is data: ``node.order`` is a valid topological order at all times.
 """
 
 from __future__ import annotations
@@ -132,6 +132,12 @@ class Graph:
         self.writes: dict[int, Value] = {}
         #: inputs that the caller draws at each call, in order, with the operator that draws
         self.draws: list[tuple[Value, Op]] = []
+        #: sizes of named dimensions at the trace, for estimates such as the memory plan
+        self.hints: dict[str, int] = {}
+        #: which result takes the buffer of which operand, and the memory plan; both are dropped by
+        #: the pass manager when a pass changes the graph
+        self.inplace: dict[Value, Value] = {}
+        self.plan: Any = None
         self.metadata: dict[str, str] = {}
         self._names: dict[str, int] = {}
         self._order = 0
@@ -399,7 +405,9 @@ class Graph:
                 if not waiting[user]:
                     heapq.heappush(ready, (user.order, ties[user], user))
         if len(done) != len(self._nodes):
-            raise VerifyError(f"graph {self.name}: a cycle of {len(self._nodes) - len(done)} nodes")
+            raise VerifyError(
+                f"graph {self.name}: a cycle of {len(self._nodes) - len(done)} nodes"
+            )
         for i, node in enumerate(done):
             node.order = i * 1024
         self._order = len(done) * 1024
@@ -416,7 +424,7 @@ class Graph:
         new.set_outputs(new.inline(self, operands))
         new.writes = {i: env[v] for i, v in self.writes.items()}
         new.draws = [(env[v], op) for v, op in self.draws]
-        new.metadata = dict(self.metadata)
+        new.metadata, new.hints = dict(self.metadata), dict(self.hints)
         return new
 
     def take(self, other: Graph) -> None:
@@ -430,6 +438,7 @@ class Graph:
             setattr(self, slot, getattr(other, slot))
         for slot in ("_names", "_order", "_nodes", "_sorted", "_constant_keys"):
             setattr(self, slot, getattr(other, slot))
+        self.inplace, self.plan = {}, None
 
     def fingerprint(self) -> str:
         """SHA-256 of the graph up to value names, origins and names of dimensions."""
@@ -444,6 +453,24 @@ class Graph:
         return print_graph(self)
 
     __str__ = print
+
+    def summary(self) -> Any:
+        """Return counts of operators, parameters, bytes and floating-point operations."""
+        from symgluon.ir.printer import summary
+
+        return summary(self)
+
+    def to_dot(self) -> str:
+        """Return the graph in Graphviz's language."""
+        from symgluon.ir.printer import to_dot
+
+        return to_dot(self)
+
+    def diff(self, other: Graph) -> str:
+        """Return what changed from this graph to `other` as a unified diff of their texts."""
+        from symgluon.ir.printer import diff
+
+        return diff(self, other)
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self)} nodes, {len(self.params)} parameters>"

@@ -1,106 +1,230 @@
-"""Graphs as text: one statement a line, stable, readable without colour; summaries; dot; diffs."""
+"""Graphs as text: one statement a line, stable, readable without colour; summaries, dot, diffs.
+
+```
+graph net(%data: float32[batch,8]) -> float32[batch,4] {  # 2 nodes, 36 parameters, 1.1 kB planned
+  %fc: float32[batch,4] = dense[num_hidden=4](%data, @fc.weight, @fc.bias)  # fc
+  %relu: float32[batch,4] = relu(%fc)  # act
+  return %relu
+}
+```
+
+``%`` marks inputs and results, ``@`` parameters and bodies, ``#`` constants (0-d ones are shown as
+numbers).
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from symgluon.ir.graph import Graph, Node, Value
+from symgluon.ir import attrs as _attrs
+from symgluon.ir.cost import flops
+from symgluon.ir.graph import Graph, Node, Value, bodies
+from symgluon.ir.op import Op
 
 
-def _value(value: Value | None) -> str:
+def human_bytes(size: Any) -> str:
+    """Return a number of bytes as short text; a symbolic one as a formula."""
+    if not isinstance(size, int):
+        return f"{size} bytes"
+    number = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{int(number)} {unit}" if unit == "bytes" else f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.4g} GB"
+
+
+def all_bodies(graph: Graph) -> list[Graph]:
+    """Return every body below `graph`, each once, callees before callers."""
+    found: dict[int, Graph] = {}
+    stack: list[tuple[Graph, bool]] = [(graph, False)]
+    while stack:
+        part, opened = stack.pop()
+        if id(part) in found:
+            continue
+        if opened:
+            found[id(part)] = part
+            continue
+        stack.append((part, True))
+        stack += [(body, False) for node in reversed(part.nodes) for body in bodies(node.op)]
+    return [part for part in found.values() if part is not graph]
+
+
+class _Printer:
+    """Text of a graph and its bodies; bodies of one name are told apart by a number."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.labels: dict[int, str] = {}
+        taken = {graph.name}
+        for body in all_bodies(graph):
+            label, count = body.name, 1
+            while label in taken:
+                count += 1
+                label = f"{body.name}.{count}"
+            taken.add(label)
+            self.labels[id(body)] = label
+
+    def text(self) -> str:
+        blocks = [self.block(body, self.labels[id(body)]) for body in all_bodies(self.graph)]
+        return "\n\n".join([*blocks, self.block(self.graph, self.graph.name)])
+
+    def operator(self, op: Op) -> str:
+        held = bodies(op)
+        if not held:
+            return repr(op)
+        shown = [
+            f"{k}=@{self.labels[id(v)]}" if isinstance(v, Graph) else f"{k}={_attrs.show(v)}"
+            for k, v in op.attrs().items()
+            if isinstance(v, Graph)
+            or _attrs.canonical(v) != _attrs.canonical(type(op).fields[k].default)
+        ]
+        return f"{op.name}[{', '.join(shown)}]"
+
+    def statement(self, node: Node) -> str:
+        inputs = ", ".join([_operand(v) for v in node.inputs])
+        outputs = ", ".join([f"%{v.name}: {v.type}" for v in node.outputs])
+        comment = _comment(node)
+        return f"  {outputs} = {self.operator(node.op)}({inputs}){comment and f'  # {comment}'}"
+
+    def block(self, graph: Graph, label: str) -> str:
+        args = ", ".join([f"%{v.name}: {v.type}" for v in graph.inputs])
+        result = ", ".join([str(v.type) for v in graph.outputs])
+        lines = [f"graph {label}({args}) -> {result or '()'} {{  # {_facts(graph)}"]
+        lines += [self.statement(node) for node in graph.nodes]
+        drawn = [f"  # drawn at each call: %{v.name} by {op!r}" for v, op in graph.draws]
+        outs = [
+            f"{_operand(graph.writes[i])} := {_operand(v)}" if i in graph.writes else _operand(v)
+            for i, v in enumerate(graph.outputs)
+        ]
+        return "\n".join([*lines, *drawn, f"  return {', '.join(outs)}", "}"])
+
+
+def _operand(value: Value | None) -> str:
     if value is None:
         return "_"
     if value.kind == "constant":
         data = value.data
         if data is not None and data.ndim == 0 and data.dtype.kind in "fiub":
-            return f"{data.item():g}" if data.dtype.kind == "f" else str(data.item())
+            return str(data[()])
         return f"#{value.name}"
     return f"{'@' if value.kind == 'param' else '%'}{value.name}"
 
 
-def _statement(node: Node) -> str:
-    inputs = ", ".join(_value(v) for v in node.inputs)
-    outputs = ", ".join(f"%{v.name}: {v.type}" for v in node.outputs)
-    return f"{outputs} = {node.op!r}({inputs})"
+def _comment(node: Node) -> str:
+    """Block paths (or names in a file) of all origins; the line if there is only one."""
+    places = list(dict.fromkeys(filter(None, [o.block or o.mx_name for o in node.origin])))
+    if len(node.origin) == 1:
+        return str(node.origin[0])
+    return ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")
+
+
+def _facts(graph: Graph) -> str:
+    facts = [f"{len(graph)} nodes"]
+    if graph.params:
+        sizes = [v.type.size for v in graph.params.values() if v.type.is_known]
+        facts.append(f"{sum(sizes)} parameters")
+    plan = graph.plan
+    if plan is not None:
+        facts.append(f"{human_bytes(plan.peak)} planned (sum {human_bytes(plan.total)})")
+    return ", ".join(facts)
 
 
 def print_graph(graph: Graph) -> str:
-    """Return the graph as text, the bodies of its calls first."""
-    blocks = [_print_one(body) for body in graph.functions.values()]
-    return "\n".join([*blocks, _print_one(graph)])
-
-
-def _print_one(graph: Graph) -> str:
-    params = sum(int(v.type.size) for v in graph.params.values() if v.type.is_static)
-    args = ", ".join(f"%{v.name}: {v.type}" for v in graph.inputs)
-    result = ", ".join(str(v.type) for v in graph.outputs)
-    facts = f"{len(graph)} nodes" + (f", {params} parameters" if graph.params else "")
-    lines = [f"graph {graph.name}({args}) -> {result} {{  # {facts}"]
-    for node in graph.nodes:
-        origin = node.origin[0].block if node.origin else ""
-        statement = f"  {_statement(node)}"
-        lines.append(f"{statement}  # {origin}" if origin else statement)
-    written = {i: v for i, v in graph.writes.items()}
-    outs = [
-        f"{_value(written[i])} := {_value(v)}" if i in written else _value(v)
-        for i, v in enumerate(graph.outputs)
-    ]
-    lines += [f"  return {', '.join(outs)}", "}"]
-    return "\n".join(lines)
+    """Return the graph as text, the bodies it holds before it."""
+    return _Printer(graph).text()
 
 
 class Summary(NamedTuple):
-    """Counts of a graph."""
+    """Counts of a graph; bodies are counted once, their operations once a call.
+
+    Attributes
+    ----------
+    operators : dict of str to int
+        How often each operator occurs, the most frequent first.
+    parameters, parameter_bytes, constant_bytes : int
+        Numbers in parameters; bytes of parameters and of constants.
+    flops : int or Dim
+        Floating-point operations of a call, as far as they are known.
+    unknown : tuple of str
+        Operators whose operations are not known.
+    """
 
     nodes: int
     operators: dict[str, int]
-    parameters: int
-    parameter_bytes: int
+    parameters: Any
+    parameter_bytes: Any
     constant_bytes: int
+    flops: Any
+    unknown: tuple[str, ...]
+    planned: int | None = None
+
+    def __str__(self) -> str:
+        width = max([len(k) for k in self.operators], default=0)
+        lines = [f"{self.nodes} nodes"]
+        lines += [f"  {k:{width}} {v}" for k, v in self.operators.items()]
+        lines.append(f"{self.parameters} parameters, {human_bytes(self.parameter_bytes)}")
+        lines.append(f"{human_bytes(self.constant_bytes)} of constants")
+        missing = f" (without {', '.join(self.unknown)})" if self.unknown else ""
+        lines.append(f"{self.flops} FLOPs{missing}")
+        if self.planned is not None:
+            lines.append(f"{human_bytes(self.planned)} planned")
+        return "\n".join(lines)
 
 
 def summary(graph: Graph) -> Summary:
-    """Count operators (bodies of calls included, each once), parameters and bytes."""
+    """Count operators, parameters, bytes and floating-point operations."""
     operators: Counter[str] = Counter()
-    for part in (graph, *graph.functions.values()):
-        operators.update(n.op.name for n in part.nodes)
-    params = [v.type for v in graph.params.values() if v.type.is_static]
+    constant_bytes = 0
+    for part in (graph, *all_bodies(graph)):
+        operators.update([n.op.name for n in part.nodes])
+        constant_bytes += sum([a.nbytes for a in part.constants.values()])
+    params = [v.type for v in graph.params.values() if v.type.is_known]
+    total, unknown = flops(graph)
+    counts = sorted(operators.items(), key=lambda item: (-item[1], item[0]))
     return Summary(
-        sum(operators.values()),
-        dict(operators.most_common()),
-        sum(int(t.size) for t in params),
-        sum(int(t.nbytes) for t in params),
-        sum(a.nbytes for a in graph.constants.values()),
+        nodes=sum(operators.values()),
+        operators=dict(counts),
+        parameters=sum([t.size for t in params]),
+        parameter_bytes=sum([t.nbytes for t in params]),
+        constant_bytes=constant_bytes,
+        flops=total,
+        unknown=tuple(unknown),
+        planned=None if graph.plan is None else graph.plan.peak,
     )
 
 
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
 def to_dot(graph: Graph) -> str:
-    """Return the graph in Graphviz's language."""
-    lines = [f'digraph "{graph.name}" {{', "  node [shape=box, fontname=monospace];"]
+    """Return the graph in Graphviz's language; constants of one element stand in their node."""
+    lines = [f"digraph {_quoted(graph.name)} {{", "  node [shape=box, fontname=monospace];"]
     ids: dict[Value, str] = {}
-    for i, value in enumerate(graph.operands()):
+    leaves = [*graph.operands(), *[v for v, a in graph.constants.items() if a.size != 1]]
+    for i, value in enumerate(leaves):
         ids[value] = f"in{i}"
-        lines.append(f'  in{i} [label="{value.name}\\n{value.type}", shape=ellipse];')
+        label = _quoted(f"{_operand(value)}\n{value.type}")
+        lines.append(f"  in{i} [label={label}, shape=ellipse];")
     for i, node in enumerate(graph.nodes):
-        label = repr(node.op).replace('"', "'")
-        lines.append(f'  n{i} [label="{label}"];')
-        for value in node.outputs:
-            ids[value] = f"n{i}"
-        for operand in node.inputs:
-            if operand is not None and operand in ids:
-                lines.append(f'  {ids[operand]} -> n{i} [label="{operand.type}"];')
+        lines.append(f"  n{i} [label={_quoted(repr(node.op))}];")
+        ids.update(dict.fromkeys(node.outputs, f"n{i}"))
+        lines += [
+            f"  {ids[v]} -> n{i} [label={_quoted(str(v.type))}];"
+            for v in node.inputs
+            if v is not None and v in ids
+        ]
     for i, value in enumerate(graph.outputs):
+        lines.append(f'  out{i} [label="output {i}", shape=ellipse];')
         if value in ids:
-            lines += [f'  out{i} [label="output {i}", shape=ellipse];', f"  {ids[value]} -> out{i};"]
+            lines.append(f"  {ids[value]} -> out{i};")
     return "\n".join([*lines, "}"])
 
 
 def diff(a: Graph, b: Graph) -> str:
     """Return what changed from `a` to `b` as a unified diff of their texts."""
-    return "\n".join(
-        difflib.unified_diff(
-            print_graph(a).splitlines(), print_graph(b).splitlines(), a.name, b.name, lineterm=""
-        )
-    )
+    before, after = print_graph(a).splitlines(), print_graph(b).splitlines()
+    return "\n".join(difflib.unified_diff(before, after, a.name, b.name, lineterm=""))

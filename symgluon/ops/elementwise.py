@@ -360,12 +360,17 @@ binary(
 # ---- larger and smaller: at a tie the first operand takes the whole cotangent ---------------------
 
 
-def _share(test: str, first: bool) -> Any:
+def _share(test: str) -> Any:
+    """Cotangent where ``test(a, b)`` holds: of no operand where one is NaN."""
+
     def rule(ct: Any, y: Any, a: Any, b: Any) -> Any:
-        chosen = getattr(F, test)(a, b)
-        return ct * F.cast(chosen if first else F.logical_not(chosen), dtype=ct.dtype)
+        return ct * F.cast(getattr(F, test)(a, b), dtype=ct.dtype)
 
     return rule
+
+
+_LARGER = (_share("greater_equal"), _share("less"))
+_SMALLER = (_share("less_equal"), _share("greater"))
 
 
 def _onnx_without_nan(name: str) -> Any:
@@ -379,15 +384,15 @@ def _onnx_without_nan(name: str) -> Any:
     return lower
 
 
-for _name, _ufunc, _test, _onnx, _mx in (
-    ("maximum", np.maximum, "greater_equal", "Max",
+for _name, _ufunc, _rules, _onnx, _mx in (
+    ("maximum", np.maximum, _LARGER, "Max",
      _names("_maximum _Maximum", "broadcast_maximum _npi_maximum")),
-    ("minimum", np.minimum, "less_equal", "Min",
+    ("minimum", np.minimum, _SMALLER, "Min",
      _names("_minimum _Minimum", "broadcast_minimum _npi_minimum")),
-    ("fmax", np.fmax, "greater_equal", _onnx_without_nan("Max"), "_npi_fmax"),
-    ("fmin", np.fmin, "less_equal", _onnx_without_nan("Min"), "_npi_fmin"),
+    ("fmax", np.fmax, _LARGER, _onnx_without_nan("Max"), "_npi_fmax"),
+    ("fmin", np.fmin, _SMALLER, _onnx_without_nan("Min"), "_npi_fmin"),
 ):  # fmt: skip
-    binary(_name, _ufunc, grad=(_share(_test, True), _share(_test, False)), onnx=_onnx, mx=_mx)
+    binary(_name, _ufunc, grad=_rules, onnx=_onnx, mx=_mx)
 
 
 # ---- comparison and logic ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.errors import DTypeError, ShapeError, SymgluonError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
@@ -35,6 +36,11 @@ def _lapack(name: str, function: Any, *arrays: Any) -> Any:
     if isinstance(found, tuple):
         return tuple([np.asarray(f, dtype) for f in found])
     return np.asarray(found, dtype)
+
+
+def spectral_operands(*kinds: Any) -> tuple[Any, ...]:
+    """Rule of decompositions: integers become float64, as in MXNet and NumPy."""
+    return tuple([t if dtypes.is_float(t) else dtypes.float64 for t in same_dtypes(*kinds)])
 
 
 def transposed(x: Any) -> Any:
@@ -217,15 +223,11 @@ class SolveTriangular(Op):
     ]
 
 
-def _solve_types(a: Any, b: Any) -> tuple[Any, ...]:
-    return float_operands(a, b)
-
-
 @op(mx="_npi_solve")
 class Solve(Op):
     """Solve ``a x = b`` for a vector or a matrix `b`."""
 
-    coerce = staticmethod(_solve_types)
+    coerce = staticmethod(spectral_operands)
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         n = _square(self.name, a)[-1]
@@ -268,7 +270,7 @@ class Eigh(Op):
     """
 
     UPLO: str = "L"
-    coerce = staticmethod(float_operands)
+    coerce = staticmethod(spectral_operands)
 
     def infer(self, a: TensorType) -> Any:
         return a.with_shape(_square(self.name, a)[:-1]), a
@@ -295,7 +297,7 @@ class Eigvalsh(Op):
     """Eigenvalues (rising) of symmetric matrices."""
 
     UPLO: str = "L"
-    coerce = staticmethod(float_operands)
+    coerce = staticmethod(spectral_operands)
 
     def decompose(self, a: Any) -> Any:
         return F.eigh(a, UPLO=self.UPLO)[0]
@@ -317,7 +319,7 @@ class Eig(Op):
     """Eigenvalues and eigenvectors (columns) of matrices whose spectrum is real."""
 
     no_grad = True
-    coerce = staticmethod(float_operands)
+    coerce = staticmethod(spectral_operands)
 
     def infer(self, a: TensorType) -> Any:
         return a.with_shape(_square(self.name, a)[:-1]), a
@@ -333,7 +335,7 @@ class Eigvals(Op):
     """Eigenvalues of matrices whose spectrum is real."""
 
     no_grad = True
-    coerce = staticmethod(float_operands)
+    coerce = staticmethod(spectral_operands)
 
     def infer(self, a: TensorType) -> Any:
         return a.with_shape(_square(self.name, a)[:-1])
@@ -407,7 +409,7 @@ class SvdValues(Op):
 class Qr(Op):
     """Factors with orthonormal columns (q) and of upper triangular form (r), reduced."""
 
-    coerce = staticmethod(float_operands)
+    coerce = staticmethod(spectral_operands)
 
     def infer(self, a: TensorType) -> Any:
         shape = a.known_shape

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.errors import DTypeError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
@@ -14,6 +15,7 @@ from symgluon.ops.apply import F
 from symgluon.ops.families import math_operands, number_operands, unary
 from symgluon.ops.kernels import special
 from symgluon.ops.lowering import emit, one, where
+from symgluon.ops.mx import cast_to, mx_function
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -41,6 +43,13 @@ def _names(name: str, *more: str, sparse: bool = True, numpy: bool = True) -> st
 
 
 # ---- signs and rounding: integers stay integers --------------------------------------------------
+def _sign(x: Any) -> Any:
+    """NaN has sign 0 in MXNet."""
+    if x.dtype.kind in "iu":
+        return np.sign(x)
+    return np.subtract(x > 0, x < 0, dtype=np.int8).astype(x.dtype)
+
+
 def _keep_integers(function: Any) -> Any:
     """Rounding leaves integers alone."""
     return lambda x: function(x) if x.dtype.kind not in "iub" else x.copy()
@@ -88,25 +97,38 @@ unary("abs", np.abs, grad=lambda ct, y, x: ct * F.sign(x), onnx="Abs", floats=Fa
       mx="abs _sparse_abs _npi_absolute _npi_abs")  # fmt: skip
 unary("negative", np.negative, grad=lambda ct, y, x: -ct, onnx="Neg", floats=False, bools=False,
       mx="negative _sparse_negative _npi_negative")  # fmt: skip
-unary("sign", np.sign, onnx="Sign", floats=False, bools=False,
+unary("sign", _sign, onnx="Sign", floats=False, bools=False,
       mx="sign _sparse_sign _npi_sign")  # fmt: skip
 unary("square", np.square, grad=lambda ct, y, x: ct * (x * 2.0), floats=False,
       bools=False,
       onnx=lambda g, x: emit(g, "Mul", (x, x), g.dtype(x)),
       mx="square _sparse_square _npi_square")  # fmt: skip
 unary("floor", _keep_integers(np.floor), onnx=_float_only(lambda g, x: g.Floor(x)), floats=False,
-      mx="floor _sparse_floor _npi_floor")  # fmt: skip
+      mx="floor _sparse_floor")  # fmt: skip
 unary("ceil", _keep_integers(np.ceil), onnx=_float_only(lambda g, x: g.Ceil(x)), floats=False,
-      mx="ceil _sparse_ceil _npi_ceil")  # fmt: skip
-unary("trunc", _keep_integers(np.trunc), onnx=_float_only(_onnx_trunc), floats=False,
-      mx="trunc _sparse_trunc _npi_trunc fix _sparse_fix _npi_fix")  # fmt: skip
-unary("rint", _keep_integers(_half_down), onnx=_float_only(_onnx_half_down), floats=False,
-      mx="rint _sparse_rint _npi_rint",
+      mx="ceil _sparse_ceil")  # fmt: skip
+unary("trunc", np.trunc, onnx=_onnx_trunc,
+      mx="trunc:same _sparse_trunc:same _npi_trunc fix:same _sparse_fix:same _npi_fix",
+      )  # fmt: skip
+unary("rint", _half_down, onnx=_onnx_half_down,
+      mx="rint:same _sparse_rint:same _npi_rint",
       doc="Nearest integer of `x`; halves go down, as in MXNet (`around` takes the even one).",
       )  # fmt: skip
 unary("round", _keep_integers(_half_away), onnx=_float_only(_onnx_half_away), floats=False,
       mx="round _sparse_round", doc="Nearest integer of `x`; halves go away from zero.",
       )  # fmt: skip
+
+
+@mx_function("_npi_floor")
+def np_floor(x: Any) -> Any:
+    """``floor`` as MXNet 2.0's operator does it: integers give a float."""
+    return F.floor(cast_to(x, dtypes.math_type(x.dtype)))
+
+
+@mx_function("_npi_ceil")
+def np_ceil(x: Any) -> Any:
+    """``ceil`` as MXNet 2.0's operator does it: integers give a float."""
+    return F.ceil(cast_to(x, dtypes.math_type(x.dtype)))
 
 
 @op(mx="_npi_around")
@@ -161,7 +183,7 @@ def _scaled(name: str, c: float) -> Any:
 
 unary("sqrt", np.sqrt, grad=lambda ct, y, x: ct * (0.5 / y), onnx="Sqrt", mx=_names("sqrt"),
       samples=POSITIVE, eager_min=100_000)  # fmt: skip
-unary("rsqrt", lambda x: 1 / np.sqrt(x), grad=lambda ct, y, x: ct * (y / x * -0.5),
+unary("rsqrt", special.rsqrt, grad=lambda ct, y, x: ct * (y / x * -0.5),
       onnx=lambda g, x: g.Reciprocal(g.Sqrt(x)), mx=_names("rsqrt", numpy=False),
       samples=POSITIVE)  # fmt: skip
 
@@ -174,7 +196,7 @@ def _onnx_cbrt(g: Any, x: Any) -> Any:
 
 unary("cbrt", np.cbrt, grad=lambda ct, y, x: ct / (y * y * 3.0), onnx=_onnx_cbrt,
       mx=_names("cbrt"), samples=POSITIVE)  # fmt: skip
-unary("rcbrt", lambda x: 1 / np.cbrt(x), grad=lambda ct, y, x: ct * (y / x * (-1.0 / 3.0)),
+unary("rcbrt", special.rcbrt, grad=lambda ct, y, x: ct * (y / x * (-1.0 / 3.0)),
       onnx=lambda g, x: g.Reciprocal(_onnx_cbrt(g, x)), mx="rcbrt:same", samples=POSITIVE,
       )  # fmt: skip
 unary("exp", np.exp, grad=lambda ct, y, x: ct * y, onnx="Exp", mx=_names("exp"),
@@ -330,6 +352,10 @@ class Mish(Op):
     """``x * tanh(log(1 + exp(x)))``.  Source: arXiv:1908.08681."""
 
     coerce = staticmethod(math_operands)
+
+    def kernel(self, x: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return special.mish(x)
 
     def decompose(self, x: Any) -> Any:
         return x * F.tanh(F.softplus(x))

@@ -3,11 +3,25 @@
 from symgluon.passes.manager import (
     PASSES,
     PIPELINES,
+    Pass,
     PassCount,
     Report,
+    Step,
     describe,
+    explain,
     graph_pass,
     run_pipeline,
 )
 
-__all__ = ["PASSES", "PIPELINES", "PassCount", "Report", "describe", "graph_pass", "run_pipeline"]
+__all__ = [
+    "PASSES",
+    "PIPELINES",
+    "Pass",
+    "PassCount",
+    "Report",
+    "Step",
+    "describe",
+    "explain",
+    "graph_pass",
+    "run_pipeline",
+]

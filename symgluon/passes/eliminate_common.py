@@ -1,7 +1,9 @@
 """Equal nodes are computed once.
 
-Given    %a = exp(%x)   %b = exp(%x)   %c = add(%a, %b)
-Result   %a = exp(%x)                  %c = add(%a, %a)
+Given    %a = exp(%x)   %b = exp(%x)   %c = add(%a, %y)   %d = add(%y, %b)
+Result   %a = exp(%x)                  %c = add(%a, %y)   %d is %c
+
+Pure nodes only: two draws are two draws.  Two outputs of the graph stay two values.
 """
 
 from __future__ import annotations
@@ -10,25 +12,35 @@ from typing import Any
 
 from symgluon.ir.graph import Graph, Node
 from symgluon.passes.manager import graph_pass
+from symgluon.passes.rewrite import COMMUTATIVE, is_pure
 
 
-@graph_pass("eliminate_common")
+def _key(node: Node) -> tuple[Any, ...]:
+    """The key of a node; operands of a commutative operator in a fixed order."""
+    key = node.key()
+    return (key[0], *sorted(key[1:])) if node.op.name in COMMUTATIVE else key
+
+
+@graph_pass("eliminate_common", needs=("lift_random",))
 def eliminate_common(graph: Graph) -> int:
     """Merge pure nodes with equal operator and operands."""
     seen: dict[Any, Node] = {}
     outputs = set(graph.outputs)
     count = 0
     for node in graph.nodes:
-        if node.op.effects:
+        if not is_pure(node.op):
             continue
-        first = seen.setdefault(node.key(), node)
+        first = seen.setdefault(_key(node), node)
         if first is node:
             continue
-        if any(v in outputs for v in node.outputs) and any(v in outputs for v in first.outputs):
-            continue  # two outputs stay two values
+        shown = [v for v in node.outputs if v in outputs]
+        if shown and any(v in outputs for v in first.outputs):
+            continue
         for old, new in zip(node.outputs, first.outputs, strict=True):
             graph.replace_all_uses(old, new)
+            if old in shown:
+                outputs.add(new)
+        first.origin = tuple(dict.fromkeys((*first.origin, *node.origin)))
         graph.remove(node)
-        outputs = set(graph.outputs)
         count += 1
     return count

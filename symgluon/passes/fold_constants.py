@@ -1,51 +1,76 @@
 """Pure nodes of constants are computed now, by the interpreter's own kernels.
 
-Given    %s = reshape[shape=(1, 3)](const)   %y = add(%x, %s)
-Result   %y = add(%x, const')
+Given    %s = reshape[shape=(1, 3)](#c)   %y = add(%x, %s)
+Result   %y = add(%x, #s)
 
-A result that is larger than its operands is only folded up to a cap: files must not grow.
+A result that is larger than its operands is only folded up to a cap: files must not grow.  A
+dimension that is a number by now (`dim_value`) is a constant too.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from symgluon.errors import SymgluonError
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.graph import Graph, Node, bodies
-from symgluon.passes.manager import graph_pass
+from symgluon.passes.manager import explain, graph_pass
+from symgluon.passes.rewrite import is_pure
 
 #: elements up to which a result may be larger than what it is made of
-_CAP = 4096
+CAP = 4096
 
 
-def _may_fold(node: Node) -> bool:
-    if node.op.effects or bodies(node.op):
-        return False
+def _candidate(node: Node) -> bool:
     if any(v is not None and v.kind != "constant" for v in node.inputs):
         return False
-    if any(not v.type.is_static for v in node.outputs):
-        return False
+    return is_pure(node.op) and not bodies(node.op)
+
+
+def _reason(node: Node) -> str | None:
+    """Return why a node of constants is left alone, or None."""
+    if not all(v.type.is_static for v in node.outputs):
+        return "the size of its result is not a number"
     if any(has_dims(a) for a in node.op.attrs().values()):
-        return False
-    size = sum(int(v.type.size) for v in node.outputs)
-    given = sum(int(v.type.size) for v in node.inputs if v is not None)
-    return size <= max(given, _CAP)
+        return "its attributes hold a named dimension"
+    size = sum([int(v.type.size) for v in node.outputs])
+    given = sum([int(v.type.size) for v in node.inputs if v is not None])
+    if size > max(given, CAP):
+        return f"its result has {size} elements, more than its operands and than {CAP}"
+    return None
 
 
-@graph_pass("fold_constants")
+def _compute(node: Node) -> list[np.ndarray]:
+    arrays = [None if v is None else v.data for v in node.inputs]
+    with np.errstate(all="ignore"):
+        found = type(node.op).kernel(node.op, *arrays)
+    results = found if isinstance(found, tuple | list) else (found,)
+    copies = []
+    for value, result in zip(node.outputs, results, strict=True):
+        array = np.array(result, value.dtype, order="C")  # a copy: kernels may return views
+        array.flags.writeable = False
+        copies.append(array)
+    return copies
+
+
+@graph_pass("fold_constants", needs=("lift_random",))
 def fold_constants(graph: Graph) -> int:
     """Compute nodes whose operands are constants."""
     count = 0
     for node in graph.nodes:
-        if not _may_fold(node):
+        if not _candidate(node):
             continue
-        arrays = [None if v is None else v.data for v in node.inputs]
-        with np.errstate(all="ignore"):
-            result = type(node.op).kernel(node.op, *arrays)
-        results = result if isinstance(result, tuple | list) else (result,)
-        for value, array in zip(node.outputs, results, strict=True):
-            constant = graph.add_constant(np.array(array), value.name)
-            graph.replace_all_uses(value, constant)
+        reason = _reason(node)
+        if reason is None:
+            try:
+                arrays = _compute(node)
+            except SymgluonError as error:
+                reason = f"its kernel refuses: {error.message}"
+        if reason is not None:
+            explain(f"%{node.output.name}: {reason}")
+            continue
+        for value, array in zip(node.outputs, arrays, strict=True):
+            graph.replace_all_uses(value, graph.add_constant(array, value.name))
         graph.remove(node)
         count += 1
     return count

@@ -1,29 +1,56 @@
-"""The pass manager: visible pipelines, counts, verification, reasons."""
+"""The pass manager: visible pipelines, counts, verification, reasons.
+
+A pass is a function of a graph that returns how much it changed, in a module of the same name.  A
+pipeline is a list of steps; a step is one pass, or a group that runs until nothing changes, and says
+why it stands where it stands.
+"""
 
 from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from symgluon import config
-from symgluon.errors import AttributeValueError, PassError, SymgluonError
+from symgluon.errors import AttributeValueError, PassError
 from symgluon.ir.graph import Graph
 
 PassFunction = Callable[[Graph], int]
 
 
 class Pass(NamedTuple):
-    """A registered pass."""
+    """A pass.
+
+    Attributes
+    ----------
+    run : callable
+        Graph to the number of changes (a bool will do).
+    needs : tuple of str
+        Passes that must stand before it in a pipeline that has them.
+    keeps : tuple of str
+        What stays valid although the graph changes: ``inplace``, ``plan``.
+    """
 
     name: str
     run: PassFunction
     doc: str
+    needs: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+
+
+class Step(NamedTuple):
+    """Passes of a pipeline, in order; with `repeat` until none of them changes anything."""
+
+    passes: tuple[str | Pass, ...]
+    why: str = ""
+    repeat: bool = False
 
 
 PASSES: dict[str, Pass] = {}
 
+#: pass -> module of `symgluon.passes` that declares it
 _MODULES = {
     "lift_random": "lift_random",
     "inline_calls": "inline_calls",
@@ -33,46 +60,75 @@ _MODULES = {
     "simplify_algebra": "simplify_algebra",
     "simplify_shape": "simplify_shape",
     "fold_batch_norm": "fold_batch_norm",
-    "remove_amp_cast": "simplify_algebra",
-    "drop_stop_gradient": "simplify_algebra",
+    "remove_amp_cast": "remove_casts",
+    "drop_stop_gradient": "remove_casts",
+    "fuse_patterns": "fuse_patterns",
+    "fuse_elementwise": "fuse_elementwise",
+    "legalise_types": "legalise_types",
+    "mark_inplace": "mark_inplace",
+    "plan_memory": "plan_memory",
 }
 
-#: steps of a pipeline: a pass, or a group that runs until nothing changes (at most 4 rounds)
-Step = str | tuple[str, ...]
+#: each round is linear; a group that still changes after so many has rules that undo each other
+MAX_ROUNDS = 8
 
-_CLEAN: Step = ("eliminate_dead", "fold_constants", "simplify_algebra", "simplify_shape",
-                "eliminate_common")  # fmt: skip
+
+def _one(name: str, why: str) -> Step:
+    return Step((name,), why)
+
+
+def _clean(why: str) -> Step:
+    names = (
+        "eliminate_dead",  # first: the others then see the true number of uses
+        "fold_constants",
+        "simplify_algebra",
+        "simplify_shape",
+        "eliminate_common",  # last: folding and simplifying make equal nodes
+    )
+    return Step(names, why, repeat=True)
+
+
+_INLINE = _one("inline_calls", "execution is flat: no rule below looks into a call")
+_STOPS = _one("drop_stop_gradient", "no gradient is taken any more, and cuts hide patterns")
+_FOLD = _one("fold_batch_norm", "on clean graphs: its operands are constants by now")
 
 PIPELINES: dict[str, tuple[Step, ...]] = {
     # what every traced graph goes through, before its gradient is taken
     "trace": (
-        "inline_calls",  # execution is flat
-        "lift_random",  # before dead code: an unused draw must still advance the stream
-        "eliminate_dead",
+        _INLINE,
+        _one("lift_random", "before dead code: an unused draw must still advance the stream"),
+        _one("eliminate_dead", "what nobody reads needs no gradient"),
     ),
     # execution on the interpreter
     "infer": (
-        "inline_calls",
-        "drop_stop_gradient",
-        _CLEAN,
-        "fold_batch_norm",
-        _CLEAN,
+        _INLINE,
+        _STOPS,
+        _clean("the rules below count uses and look for constants"),
+        _FOLD,
+        _clean("folding leaves unused weights, fusing unused nodes"),
+        _one("eliminate_dead", "what was fused is dead"),
     ),
-    # execution in ONNX Runtime, which fuses convolutions and elementwise work by itself
+    # execution in ONNX Runtime, which fuses elementwise work and plans memory by itself
     "infer_ort": (
-        "inline_calls",
-        "drop_stop_gradient",
-        _CLEAN,
-        "fold_batch_norm",
-        _CLEAN,
+        _INLINE,
+        _STOPS,
+        _clean("ONNX Runtime executes nodes that nobody reads"),
+        _FOLD,
+        _clean("folding leaves unused weights, fusing unused nodes"),
     ),
     # files: child blocks stay calls where they are larger than the inline limit
     "export": (
-        "drop_stop_gradient",
-        "remove_amp_cast",
-        _CLEAN,
-        "fold_batch_norm",
-        _CLEAN,
+        _STOPS,
+        _one("remove_amp_cast", "files are written in the types of the parameters"),
+        _clean("small files"),
+        _FOLD,
+        _clean("folding leaves unused weights, fusing unused nodes"),
+    ),
+    # forward and backward graphs of a training step
+    "train": (
+        _INLINE,
+        _STOPS,
+        _clean("gradient rules emit sums with one term, casts to the same type, ..."),
     ),
 }
 
@@ -101,6 +157,11 @@ class Report(NamedTuple):
         """Whether any pass changed the graph."""
         return any(r.changes for r in self.runs)
 
+    @property
+    def seconds(self) -> float:
+        """Time all passes took together."""
+        return sum(r.seconds for r in self.runs)
+
     def totals(self) -> dict[str, int]:
         """Changes by pass."""
         found: dict[str, int] = {}
@@ -114,17 +175,28 @@ class Report(NamedTuple):
         return "\n".join([*lines, *(f"  left alone: {r}" for r in self.reasons)])
 
 
-def graph_pass(name: str) -> Callable[[PassFunction], PassFunction]:
-    """Register a pass: a function of a graph that returns how much it changed."""
+def graph_pass(
+    name: str, *, needs: Sequence[str] = (), keeps: Sequence[str] = ()
+) -> Callable[[PassFunction], PassFunction]:
+    """Register a pass: a function of a graph that returns how much it changed.
+
+    Parameters
+    ----------
+    needs : sequence of str
+        Passes that must stand before it wherever both are in one pipeline.
+    keeps : sequence of str
+        What stays valid although it changes the graph: ``inplace``, ``plan``.
+    """
 
     def declare(function: PassFunction) -> PassFunction:
-        PASSES[name] = Pass(name, function, (function.__doc__ or "").strip().split("\n")[0])
+        doc = (function.__doc__ or "").strip().split("\n")[0]
+        PASSES[name] = Pass(name, function, doc, tuple(needs), tuple(keeps))
         return function
 
     return declare
 
 
-def get_pass(name: str) -> Pass:
+def get_pass(name: str | Pass) -> Pass:
     """Return a pass by name.
 
     Raises
@@ -132,6 +204,8 @@ def get_pass(name: str) -> Pass:
     AttributeValueError
         If there is none; the known ones are listed.
     """
+    if isinstance(name, Pass):
+        return name
     if name not in PASSES:
         module = _MODULES.get(name)
         if module is None:
@@ -141,42 +215,71 @@ def get_pass(name: str) -> Pass:
     return PASSES[name]
 
 
-def describe(pipeline: str) -> str:
-    """Return the steps of a pipeline as text."""
-    lines = [f"pipeline {pipeline}:"]
+def _steps(pipeline: str | Iterable[str | Pass | Step]) -> list[Step]:
+    if not isinstance(pipeline, str):
+        return [s if isinstance(s, Step) else Step((s,)) for s in pipeline]
+    found = PIPELINES.get(pipeline)
+    if found is not None:
+        return list(found)
+    if pipeline in _MODULES or pipeline in PASSES:
+        return [Step((pipeline,))]
+    known = ", ".join(PIPELINES)
+    raise AttributeValueError(f"there is no pipeline {pipeline!r}", hint=f"known: {known}")
+
+
+def describe(pipeline: str | Iterable[str | Pass | Step]) -> str:
+    """Return the steps of a pipeline as text: what each pass does, and why it stands there."""
+    name = pipeline if isinstance(pipeline, str) else "custom"
+    lines = [f"pipeline {name}:"]
     for step in _steps(pipeline):
-        if isinstance(step, tuple):
-            lines.append("  until nothing changes:")
-            lines += [f"    {n:18} {get_pass(n).doc}" for n in step]
-        else:
-            lines.append(f"  {step:20} {get_pass(step).doc}")
+        indent = "  "
+        if step.repeat:
+            lines.append(f"  until nothing changes, since {step.why}:")
+            indent = "    "
+        for entry in step.passes:
+            found = get_pass(entry)
+            why = f"  [{step.why}]" if step.why and not step.repeat else ""
+            lines.append(f"{indent}{found.name:18} {found.doc}{why}")
     return "\n".join(lines)
 
 
-def _steps(pipeline: str | Sequence[Step]) -> Sequence[Step]:
-    if not isinstance(pipeline, str):
-        return pipeline
-    found = PIPELINES.get(pipeline)
-    if found is None:
-        if pipeline in _MODULES or pipeline in PASSES:
-            return (pipeline,)
-        known = ", ".join(PIPELINES)
-        raise AttributeValueError(f"there is no pipeline {pipeline!r}", hint=f"known: {known}")
-    return found
+def order_problems(pipeline: str | Iterable[str | Pass | Step]) -> list[str]:
+    """Return which passes of a pipeline stand before one that they need."""
+    names = [get_pass(entry) for step in _steps(pipeline) for entry in step.passes]
+    first = {p.name: i for i, p in reversed(list(enumerate(names)))}
+    return [
+        f"{p.name} needs {need} before it"
+        for i, p in enumerate(names)
+        for need in p.needs
+        if first.get(need, -1) > i
+    ]
 
 
-_reasons: list[str] | None = None
+class _Reasons(NamedTuple):
+    """Why candidates were left alone, and the pass that is running."""
+
+    found: dict[str, None]
+    running: list[str]
+
+
+_reasons: ContextVar[_Reasons | None] = ContextVar("reasons", default=None)
 
 
 def explain(reason: str) -> None:
     """Note why a candidate was left alone (kept only when the pipeline explains)."""
-    if _reasons is not None:
-        _reasons.append(reason)
+    kept = _reasons.get()
+    if kept is not None:
+        kept.found[f"{kept.running[-1]}: {reason}"] = None
+
+
+def explaining() -> bool:
+    """Whether reasons are kept, so that finding one is worth the time."""
+    return _reasons.get() is not None
 
 
 def run_pipeline(
     graph: Graph,
-    pipeline: str | Sequence[Step],
+    pipeline: str | Iterable[str | Pass | Step],
     *,
     disable: Sequence[str] = (),
     explain: bool = False,
@@ -185,8 +288,8 @@ def run_pipeline(
 
     Parameters
     ----------
-    pipeline : str or sequence
-        A name in :data:`PIPELINES`, the name of a pass, or a list of steps.
+    pipeline : str or iterable
+        A name in :data:`PIPELINES`, the name of a pass, or a list of names, passes and steps.
     disable : sequence of str
         Passes to leave out.
     explain : bool
@@ -198,38 +301,61 @@ def run_pipeline(
 
     Raises
     ------
+    AttributeValueError
+        For a pipeline or pass that does not exist.
     PassError
         If a pass fails, or leaves an invalid graph (checked with ``SYMGLUON_VERIFY=1``).
     """
-    global _reasons  # noqa: PLW0603
-    name = pipeline if isinstance(pipeline, str) else "custom"
+    steps = _steps(pipeline)
+    for name in disable:
+        get_pass(name)
     before = len(graph)
     runs: list[PassCount] = []
-    saved, _reasons = _reasons, [] if explain else None
+    reasons = _Reasons({}, [""])
+    token = _reasons.set(reasons if explain else None)
     try:
-        for step in _steps(pipeline):
-            group = step if isinstance(step, tuple) else (step,)
-            names = [n for n in group if n not in disable]
-            for _ in range(4 if isinstance(step, tuple) else 1):
-                if not sum([_run(graph, n, runs) for n in names]):
-                    break
-        reasons = tuple(dict.fromkeys(_reasons or ()))
+        for step in steps:
+            passes = [p for p in map(get_pass, step.passes) if p.name not in disable]
+            _run_step(graph, passes, step.repeat, runs)
     finally:
-        _reasons = saved
-    return Report(name, tuple(runs), before, len(graph), reasons)
+        _reasons.reset(token)
+    name = pipeline if isinstance(pipeline, str) else "custom"
+    return Report(name, tuple(runs), before, len(graph), tuple(reasons.found))
 
 
-def _run(graph: Graph, name: str, runs: list[PassCount]) -> int:
+def _run_step(graph: Graph, passes: list[Pass], repeat: bool, runs: list[PassCount]) -> None:
+    """Run passes once, or in turn until each has found nothing since the last change."""
+    idle = 0
+    for _ in range(MAX_ROUNDS if repeat else 1):
+        for p in passes:
+            idle = 0 if _run(graph, p, runs) else idle + 1
+            if repeat and idle >= len(passes):
+                return
+
+
+def _run(graph: Graph, p: Pass, runs: list[PassCount]) -> int:
     before, start = len(graph), time.perf_counter()
+    kept = _reasons.get()
+    if kept is not None:
+        kept.running.append(p.name)
     try:
-        changes = int(get_pass(name).run(graph))
+        changes = int(p.run(graph))
+        if changes:
+            if "inplace" not in p.keeps:
+                graph.inplace = {}
+            if "plan" not in p.keeps:
+                graph.plan = None
         if config.verify():
             from symgluon.ir.verify import verify
 
             verify(graph)
-    except SymgluonError as error:
-        done = ", ".join(r.name for r in runs) or "none"
-        raise PassError(f"pass {name} on graph {graph.name}: {error} (passes before: {done})") from error
-    runs.append(PassCount(name, changes, before, len(graph), time.perf_counter() - start))
+    except Exception as error:
+        names = tuple(dict.fromkeys(r.name for r in runs))
+        raise PassError(
+            f"graph {graph.name}: {type(error).__name__}: {error}", name=p.name, before=names
+        ) from error
+    finally:
+        if kept is not None:
+            kept.running.pop()
+    runs.append(PassCount(p.name, changes, before, len(graph), time.perf_counter() - start))
     return changes
-

@@ -13,6 +13,7 @@ import numpy as np
 from symgluon import dtypes
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.passes.manager import graph_pass
+from symgluon.passes.rewrite import replace_values
 
 #: operator -> (position of the neutral operand, its value)
 _NEUTRAL: dict[str, tuple[tuple[int, float], ...]] = {
@@ -87,43 +88,4 @@ def _cast(node: Node, first: Value) -> Value | None:
 @graph_pass("simplify_algebra")
 def simplify_algebra(graph: Graph) -> int:
     """Drop neutral operands, double casts, identities, repeated idempotent functions."""
-    return _replace(graph, _replacement)
-
-
-def _replace(graph: Graph, rule: object) -> int:
-    count = 0
-    for node in graph.nodes:
-        new = rule(node)  # type: ignore[operator]
-        if new is not None:
-            graph.replace_all_uses(node.outputs[0], new)
-            graph.remove(node)
-            count += 1
-    return count
-
-
-def _stopped(node: Node) -> Value | None:
-    return node.inputs[0] if node.op.name == "stop_gradient" else None
-
-
-@graph_pass("drop_stop_gradient")
-def drop_stop_gradient(graph: Graph) -> int:
-    """Drop cuts of the gradient where no gradient is taken any more."""
-    return _replace(graph, _stopped)
-
-
-def _amp(node: Node) -> Value | None:
-    """A float cast to a narrower float: what automatic mixed precision inserts."""
-    if node.op.name != "cast" or node.inputs[0] is None:
-        return None
-    inner = _producer(node.inputs[0], "cast")
-    source = inner.inputs[0] if inner is not None else None
-    if source is not None and source.type.dtype == node.outputs[0].type.dtype:
-        if all(dtypes.is_float(t) for t in (source.type.dtype, node.inputs[0].type.dtype)):
-            return source
-    return None
-
-
-@graph_pass("remove_amp_cast")
-def remove_amp_cast(graph: Graph) -> int:
-    """Drop pairs of casts that go to a narrower float and back."""
-    return _replace(graph, _amp)
+    return replace_values(graph, _replacement)

@@ -48,9 +48,7 @@ def version_1(folder):
             "bool": mx.np.array([True, False], dtype="bool"),
             "matrix": mx.np.array([[1, 2], [3, 4]]),
         }
-        nd.save(
-            f"{folder}/v3-np-shape.params", {k: a.as_nd_ndarray() for k, a in shaped.items()}
-        )
+        nd.save(f"{folder}/v3-np-shape.params", {k: a.as_nd_ndarray() for k, a in shaped.items()})
 
 
 def version_2(folder):

@@ -70,7 +70,7 @@ def _erfinv(y: Array) -> Array:
 # ---- gamma and its relatives -------------------------------------------------------------------
 def _gamma_one(x: float) -> float:
     if x == 0.0:
-        return math.inf
+        return math.copysign(math.inf, x)
     try:
         return math.gamma(x)
     except OverflowError:
@@ -214,6 +214,24 @@ def softplus(x: Array) -> Array:
 def log_sigmoid(x: Array) -> Array:
     """``log(sigmoid(x))`` without overflow or cancellation."""
     return -softplus(-x)
+
+
+@widened
+def rsqrt(x: Array) -> Array:
+    """``1 / sqrt(x)``."""
+    return np.asarray(1 / np.sqrt(x))
+
+
+@widened
+def rcbrt(x: Array) -> Array:
+    """``1 / cbrt(x)``."""
+    return np.asarray(1 / np.cbrt(x))
+
+
+@widened
+def mish(x: Array) -> Array:
+    """``x tanh(log(1 + exp(x)))``."""
+    return np.asarray(x * np.tanh(softplus(x)))
 
 
 @widened
