@@ -96,6 +96,10 @@ class ShapeError(SymgluonError, ValueError):
     """Shapes do not fit an operator, a parameter or each other."""
 
 
+class ParameterShapeError(ShapeError, AssertionError):
+    """A parameter of known shape would get another one (MXNet raises an AssertionError there)."""
+
+
 class AxisError(ShapeError, IndexError):
     """An axis lies outside the rank of its operand, or is named twice."""
 

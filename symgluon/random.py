@@ -5,32 +5,30 @@ A parameter that is an array gives `shape` draws for each of its elements.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from symgluon import dtypes
 from symgluon.ir.types import broadcast_shapes
 from symgluon.ndarray.ndarray import NDArray, assign
-from symgluon.numpy import random as _np_random
-from symgluon.numpy.multiarray import as_array
-from symgluon.numpy.random import seed
+from symgluon.numpy.random import dims, seed
+from symgluon.ops import distributions
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
 __all__ = [
     "bernoulli", "binomial", "categorical", "exponential", "gamma",
-    "generalized_negative_binomial", "multinomial", "negative_binomial", "normal",
-    "normal_like", "poisson", "randint", "randn", "seed", "shuffle", "uniform", "uniform_like",
+    "generalized_negative_binomial", "multinomial", "negative_binomial", "normal", "normal_like",
+    "poisson", "randint", "randn", "seed", "shuffle", "uniform", "uniform_like",
 ]  # fmt: skip
 
 
-def _shape(shape: Any, *parameters: Any) -> tuple[tuple[Any, ...], list[Any]]:
+def _shape(shape: Any, parameters: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Return the shape of the draw, and the parameters ready to broadcast against it."""
     arrays = [p for p in parameters if isinstance(p, Array)]
     if not arrays:
-        return (1,) if shape is None else _np_random.dims(shape), list(parameters)
-    extra = () if shape is None else _np_random.dims(shape)
+        return (1,) if shape is None else dims(shape), list(parameters)
+    extra = () if shape is None else dims(shape)
     lead = broadcast_shapes(*[a.shape for a in arrays])
     spread = [
         F.reshape(F.broadcast_to(p, shape=lead), shape=(*lead, *(1,) * len(extra)))
@@ -42,9 +40,8 @@ def _shape(shape: Any, *parameters: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 
 def _finish(result: Any, parameters: Any, dtype: Any, ctx: Any, out: Any) -> Any:
-    if dtype not in (None, "None"):
-        kind = dtypes.resolve(dtype)
-        result = result if result.dtype == kind else F.cast(result, dtype=kind)
+    if dtype is not None and result.dtype != dtype:
+        result = F.cast(result, dtype=dtype)
     if out is not None:
         assign(out, result)
         return out
@@ -56,22 +53,19 @@ def _finish(result: Any, parameters: Any, dtype: Any, ctx: Any, out: Any) -> Any
     return result
 
 
-def _kind(dtype: Any, parameters: Any) -> Any:
+def _draw(
+    distribution: Callable[..., Any], parameters: tuple[Any, ...], shape: Any, dtype: Any,
+    ctx: Any, out: Any,
+) -> Any:  # fmt: skip
     if dtype in (None, "None"):
         arrays = [p for p in parameters if isinstance(p, Array)]
-        return arrays[0].dtype if arrays else dtypes.float32
-    return dtypes.resolve(dtype)
-
-
-def _draw(
-    function: Any, parameters: tuple[Any, ...], shape: Any, dtype: Any, ctx: Any, out: Any
-) -> Any:
-    kind = _kind(dtype, parameters)
+        dtype = arrays[0].dtype if arrays else None
+    kind = dtypes.float32 if dtype is None else dtypes.resolve(dtype)
     if shape is None and out is not None:
         shape = out.shape
-    size, ready = _shape(shape, *parameters)
-    working = kind if kind.kind == "f" else dtypes.float32
-    return _finish(function(*ready, size, working), parameters, kind, ctx, out)
+    size, ready = _shape(shape, parameters)
+    working = kind if dtypes.is_float(kind) else dtypes.float32
+    return _finish(distribution(size, working, *ready), parameters, kind, ctx, out)
 
 
 def uniform(
@@ -79,7 +73,7 @@ def uniform(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the uniform distribution over [low, high)."""
-    return _draw(_np_random.uniform, (low, high), shape, dtype, ctx, out)
+    return _draw(distributions.uniform, (low, high), shape, dtype, ctx, out)
 
 
 def normal(
@@ -87,7 +81,7 @@ def normal(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the normal distribution with mean `loc` and deviation `scale`."""
-    return _draw(_np_random.normal, (loc, scale), shape, dtype, ctx, out)
+    return _draw(distributions.normal, (loc, scale), shape, dtype, ctx, out)
 
 
 def randn(*shape: Any, **kwargs: Any) -> Any:
@@ -110,9 +104,7 @@ def exponential(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the exponential distribution with mean `scale`."""
-    return _draw(
-        lambda s, size, kind: _np_random.exponential(s, size), (scale,), shape, dtype, ctx, out
-    )
+    return _draw(distributions.exponential, (scale,), shape, dtype, ctx, out)
 
 
 def gamma(
@@ -120,7 +112,7 @@ def gamma(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the gamma distribution of shape `alpha` and scale `beta`."""
-    return _draw(_np_random.gamma, (alpha, beta), shape, dtype, ctx, out)
+    return _draw(distributions.gamma, (alpha, beta), shape, dtype, ctx, out)
 
 
 def poisson(
@@ -128,7 +120,7 @@ def poisson(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the Poisson distribution with mean `lam`."""
-    return _draw(_np_random.poisson, (lam,), shape, dtype, ctx, out)
+    return _draw(distributions.poisson, (lam,), shape, dtype, ctx, out)
 
 
 def binomial(
@@ -136,12 +128,7 @@ def binomial(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw the number of successes in `n` trials of probability `p`."""
-
-    def draw(trials: Any, chance: Any, size: Any, kind: Any) -> Any:
-        spread = [F.broadcast_to(as_array(v), shape=size) for v in (trials, chance)]
-        return F.random_binomial(*spread, dtype=kind)
-
-    return _draw(draw, (n, p), shape, dtype, ctx, out)
+    return _draw(distributions.binomial, (n, p), shape, dtype, ctx, out)
 
 
 def negative_binomial(
@@ -149,12 +136,7 @@ def negative_binomial(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw the number of failures before `k` successes of probability `p`."""
-
-    def draw(count: Any, chance: Any, size: Any, kind: Any) -> Any:
-        odds = (1.0 - chance) / chance
-        return _np_random.poisson(_np_random.gamma(count, odds, size, "float64"), None, kind)
-
-    return _draw(draw, (k, p), shape, dtype, ctx, out)
+    return _draw(distributions.negative_binomial, (k, p), shape, dtype, ctx, out)
 
 
 def generalized_negative_binomial(
@@ -162,12 +144,9 @@ def generalized_negative_binomial(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the Poisson distribution whose mean is gamma with mean `mu`, spread `alpha`."""
-
-    def draw(mean: Any, spread: Any, size: Any, kind: Any) -> Any:
-        rate = _np_random.gamma(1.0 / spread, mean * spread, size, "float64")
-        return _np_random.poisson(rate, None, kind)
-
-    return _draw(draw, (mu, alpha), shape, dtype, ctx, out)
+    return _draw(
+        distributions.generalized_negative_binomial, (mu, alpha), shape, dtype, ctx, out
+    )
 
 
 def bernoulli(
@@ -176,11 +155,14 @@ def bernoulli(
 ) -> Any:  # fmt: skip
     """Draw ones with the probability `prob`, or ``sigmoid(logit)``, and zeros."""
     if logit is not None:
-        prob = F.sigmoid(logit) if isinstance(logit, Array) else 1 / (1 + np.exp(-logit))
-    return _draw(
-        lambda p, size, kind: F.cast(F.less(F.random_uniform(shape=size), p), dtype=kind),
-        (prob,), shape, dtype, ctx, out,
-    )  # fmt: skip
+        prob = F.sigmoid(logit) if isinstance(logit, Array) else F.sigmoid(_number(logit))
+    return _draw(distributions.bernoulli, (prob,), shape, dtype, ctx, out)
+
+
+def _number(value: float) -> Any:
+    import numpy as np
+
+    return np.asarray(value, np.float32)
 
 
 def randint(
@@ -188,11 +170,10 @@ def randint(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw integers from [low, high); int32 by default."""
-    size = (1,) if shape is None else _np_random.dims(shape)
+    size = (1,) if shape is None else dims(shape)
     kind = dtypes.resolve("int32" if dtype in (None, "None") else dtype)
-    return _finish(
-        F.random_randint(low=low, high=high, shape=size, dtype=kind), (), kind, ctx, out
-    )
+    found = F.random_randint(low=int(low), high=int(high), shape=size, dtype=kind)
+    return _finish(found, (), kind, ctx, out)
 
 
 def categorical(
@@ -200,11 +181,11 @@ def categorical(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw places with the probabilities in the last axis of `data`."""
-    from symgluon.numpy_extension.random import categorical as draw
-
-    found = draw(data, shape, get_prob, dtype)
-    results = [_finish(r, (data,), None, None, None) for r in (found if get_prob else [found])]
-    results = [r.reshape((1,)) if not r.shape else r for r in results]
+    size = () if shape is None else dims(shape)
+    found = distributions.categorical(data, size, dtypes.resolve(dtype), get_prob)
+    results = list(found) if get_prob else [found]
+    results = [r if r.ndim else F.reshape(r, shape=(1,)) for r in results]
+    results = [_finish(r, (data,), None, None, None) for r in results]
     return results if get_prob else results[0]
 
 

@@ -57,6 +57,8 @@ def _session(graph: Graph, options: Any) -> Runner:
 
 def compile_plain(graph: Graph, options: Any) -> Any:
     """Compile to one session where every node is supported, else to parts."""
+    if not len(graph):
+        return Interpreter(graph)  # results are operands: nothing to run
     if not needs_partition(graph):
         refused = _refusal()
         try:

@@ -125,6 +125,7 @@ def _roll_back(done: list[tuple[str, Any]]) -> None:
                 os.unlink(target)
             else:
                 os.replace(kept, target)
+                os.unlink(kept)  # still there where both were names of one file
 
 
 def _remove(path: str | None) -> None:

@@ -89,8 +89,8 @@ def params_bytes(
     data : mapping or sequence of ndarray
         Arrays; a sequence has no names (binary list only).
     format : str
-        ``zip`` (MXNet 2.x), ``list`` (binary list, V2: what 1.x reads too; V3 where an array has
-        no axes or elements).
+        ``zip`` (MXNet 2.x), ``list`` (binary list, V2: what 1.x reads too; V3 where one of
+        them has no axes or no elements: what 1.x reads in np-shape mode).
     """
     if format == "zip":
         if not isinstance(data, Mapping):

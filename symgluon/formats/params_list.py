@@ -259,18 +259,19 @@ def dump(data: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> Iterator[byte
     """Yield the bytes of a binary list."""
     names = list(data) if isinstance(data, Mapping) else []
     arrays = list(data.values()) if isinstance(data, Mapping) else list(data)
+    # all of one version: MXNet loads V3 in np-shape mode only, and V2 outside of it only
+    np_shape = any(np.ndim(a) == 0 or 0 in np.shape(a) for a in arrays)
     yield LIST_MAGIC + bytes(8) + len(arrays).to_bytes(8, "little")
     for array in arrays:
-        yield from _dump_array(np.asarray(array))
+        yield from _dump_array(np.asarray(array), V3 if np_shape else V2)
     yield len(names).to_bytes(8, "little")
     for name in names:
         raw = name.encode()
         yield len(raw).to_bytes(8, "little") + raw
 
 
-def _dump_array(array: np.ndarray) -> Iterator[bytes | memoryview]:
-    np_shape = array.ndim == 0 or 0 in array.shape
-    header = np.array([V3 if np_shape else V2], "<u4").tobytes()
+def _dump_array(array: np.ndarray, version: int) -> Iterator[bytes | memoryview]:
+    header = np.array([version], "<u4").tobytes()
     header += np.array([DENSE, array.ndim], "<i4").tobytes()
     header += np.array(array.shape, "<i8").tobytes()
     header += np.array([1, 0, dtypes.to_mx_code(array.dtype)], "<i4").tobytes()

@@ -118,7 +118,7 @@ class _Source(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._view)}[whence]
         if base + offset < 0:
-            raise ValueError(f"negative position {base + offset}")
+            raise OSError(f"negative position {base + offset}")  # which zipfile expects
         self._at = base + offset
         return self._at
 
@@ -302,6 +302,7 @@ def dump(data: Mapping[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in data.items():
             array = np.asarray(array)
+            dtypes.to_mx_code(array.dtype)  # refuses what no loader would read
             member = zipfile.ZipInfo(f"{name}.npy", _STAMP)
             member.external_attr = 0o644 << 16
             with archive.open(member, "w", force_zip64=array.nbytes > 1 << 30) as file:

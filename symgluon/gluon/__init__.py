@@ -1,6 +1,6 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
-from symgluon.gluon import nn
+from symgluon.gluon import nn, rnn
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
@@ -14,4 +14,5 @@ __all__ = [
     "Parameter",
     "SymbolBlock",
     "nn",
+    "rnn",
 ]

@@ -13,7 +13,12 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.device import Device, current_device
-from symgluon.errors import DeferredInitializationError, DTypeError, ShapeError
+from symgluon.errors import (
+    DeferredInitializationError,
+    DTypeError,
+    ParameterShapeError,
+    ShapeError,
+)
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.region import outside
 from symgluon.ops.state import state
@@ -134,9 +139,10 @@ class Parameter:
                 not _known(a) or a == b for a, b in zip(old, new, strict=True)
             )
             if not fits:
-                raise ShapeError(
-                    f"parameter {self._where()}: shape {tuple(old)} cannot become {tuple(new)}",
-                    hint="a dimension that is known stays as it is",
+                raise ParameterShapeError(
+                    f"Expected shape {tuple(new)} is incompatible with given shape {tuple(old)} "
+                    f"for Parameter {self._where()}",
+                    hint="feed data of the size the layer was made for, or make the layer for it",
                 )
         self._shape = new
 

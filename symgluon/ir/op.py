@@ -66,8 +66,10 @@ class Op:
     name: ClassVar[str] = ""
     fields: ClassVar[dict[str, Field]] = {}
     effects: ClassVar[frozenset[str]] = frozenset()
-    #: the kernel may return a view of an operand instead of a new array
+    #: the kernel may return a view of an operand instead of a new array; a declared False counts
+    #: for an own `kernel` only, since a `decompose` may end in a view
     aliases: ClassVar[bool] = False
+    _declared_aliases: ClassVar[bool] = False
     #: (output, operand) pairs that may share one buffer
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()
     #: True: no output depends differentiably on any operand
@@ -81,6 +83,9 @@ class Op:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "aliases" in cls.__dict__:
+            cls._declared_aliases = cls.aliases
+        cls.aliases = cls._declared_aliases or cls.kernel is Op.kernel
         own = cls.__dict__.get("__annotations__", {})
         fields = dict(cls.fields)
         for key, annotation in own.items():

@@ -17,7 +17,7 @@ from symgluon.ir.graph import Value
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
 from symgluon.ops.core import freeze_index
-from symgluon.ops.index import ARRAY
+from symgluon.ops.advanced import ARRAY
 
 
 def getitem(x: Any, key: Any, legacy: bool = False) -> Any:

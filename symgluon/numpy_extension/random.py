@@ -10,6 +10,7 @@ from symgluon import dtypes
 from symgluon.numpy.creation import on
 from symgluon.numpy.multiarray import as_array, finish
 from symgluon.numpy.random import dims, normal, seed, uniform
+from symgluon.ops import distributions
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 
@@ -32,8 +33,7 @@ def bernoulli(
     chance: Any = prob
     if logit is not None:
         chance = F.sigmoid(logit) if isinstance(logit, Array) else 1 / (1 + np.exp(-logit))
-    draw = F.random_uniform(shape=dims(size, chance), dtype="float32")
-    found = F.cast(F.less(draw, chance), dtype=dtypes.resolve(dtype))
+    found = distributions.bernoulli(dims(size, chance), dtypes.resolve(dtype), chance)
     device = kwargs.pop("ctx", None) or device
     return finish(found, None, out) if out is not None else on(finish(found), device)
 
@@ -65,11 +65,6 @@ def categorical(
 ) -> Any:  # fmt: skip
     """Draw places with the probabilities in the last axis of `data`."""
     data = as_array(data)
-    target = () if shape is None else dims(shape)
-    found = F.random_categorical(data, shape=target, dtype=dtypes.resolve(dtype))
-    if not get_prob:
-        return finish(found, data)
-    n = len(target)
-    spread = F.reshape(data, shape=(*data.shape[:-1], *(1,) * n, data.shape[-1]))
-    spread = F.broadcast_to(spread, shape=(*data.shape[:-1], *target, data.shape[-1]))
-    return [finish(found, data), finish(F.log(F.pick(spread, found, axis=-1)), data)]
+    size = () if shape is None else dims(shape)
+    found = distributions.categorical(data, size, dtypes.resolve(dtype), get_prob)
+    return finish(found, data)

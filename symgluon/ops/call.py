@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from symgluon.ir.dims import DimScope, Guard
+from symgluon.ir.dims import Dim, DimScope, Guard
 from symgluon.ir.graph import Graph, Value
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
@@ -262,7 +262,8 @@ class _Joint:
                 available.setdefault(v, ("result", i))
         for i, v in enumerate(self.operands):
             available[v] = ("operand", i)
-        graph, used = _extract(self.graph, available)
+        defining = [("operand", i, v) for i, v in enumerate(self.operands)]
+        graph, used = _extract(self.graph, available, defining)
         pick = {kind: tuple(i for k, i in used if k == kind) for kind in ("operand", "result", "ct")}
         ordered = [("operand", i) for i in pick["operand"]]
         ordered += [("result", i) for i in pick["result"]] + [("ct", i) for i in pick["ct"]]
@@ -305,9 +306,14 @@ def _vjp_some(
 
 
 def _extract(
-    graph: Graph, available: dict[Value, tuple[str, int]]
+    graph: Graph,
+    available: dict[Value, tuple[str, int]],
+    defining: Sequence[tuple[str, int, Value]],
 ) -> tuple[Graph, list[tuple[str, int]]]:
-    """Copy what the outputs of `graph` need, with the `available` values as inputs."""
+    """Copy what the outputs of `graph` need, with the `available` values as inputs.
+
+    The operands in `defining` whose shape names a dimension that is needed are inputs as well.
+    """
     needed: dict[Any, None] = {}
     stack = [v for v in graph.outputs]
     while stack:
@@ -345,5 +351,38 @@ def _extract(
         )
         env.update(zip(node.outputs, copy.outputs, strict=True))
     new.set_outputs([take(v) for v in graph.outputs])
+    missing = _needed_names(new) - _bare_names(new.inputs)
+    for _, _, value in defining:
+        here = _bare_names([value])
+        if missing & here and value not in env:
+            take(value)
+            missing -= here
     return new, used
+
+
+def _needed_names(graph: Graph) -> set[str]:
+    """Dimension names that the operators and results of `graph` depend on."""
+    found: set[str] = set()
+
+    def note(dim: Any) -> Any:
+        found.update(dim.names())
+        return dim
+
+    for node in graph.nodes:
+        node.op.map_dims(note)
+        for value in node.outputs:
+            for n in value.type.shape or ():
+                if isinstance(n, Dim):
+                    note(n)
+    return found
+
+
+def _bare_names(values: Sequence[Value]) -> set[str]:
+    """Dimension names that stand alone in the shapes of `values`."""
+    return {
+        n.bare
+        for v in values
+        for n in v.type.shape or ()
+        if isinstance(n, Dim) and n.bare is not None
+    }
 

@@ -253,6 +253,14 @@ class Deconvolution(_Forward):
 
     adj: Ints = ()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for a, s in zip(self._extra(), self.stride, strict=True):
+            if is_int(a) and a >= s and a > 0:
+                raise ShapeError(
+                    f"deconvolution: adj {self._extra()} must be smaller than stride {self.stride}"
+                )
+
     def _extra(self) -> tuple[int, ...]:
         return self.adj or (0,) * len(self.kernel_shape)
 
@@ -266,11 +274,6 @@ class Deconvolution(_Forward):
         n, channels, *sizes = x.known_shape
         shape = (channels, self.num_filter // self.num_group, *self.kernel_shape)
         check_shape("deconvolution", "weight", weight.shape, shape)
-        for a, s in zip(self._extra(), self.stride, strict=True):
-            if is_int(a) and a >= s and a > 0:
-                raise ShapeError(
-                    f"deconvolution: adj {self._extra()} must be smaller than stride {self.stride}"
-                )
         out = []
         axes = zip(sizes, self.kernel_shape, self.stride, self.pad, self.dilate, self._extra(),
                    strict=True)  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.errors import ShapeError
 from symgluon.ir.attrs import DType, Shape
 from symgluon.ir.dims import Dim, same
@@ -40,7 +41,7 @@ class Arange(Op):
     start: Any = 0
     stop: Any = None
     step: Any = 1
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
     no_grad = True
 
     def bounds(self) -> tuple[Any, Any, Any]:
@@ -71,7 +72,9 @@ class Arange(Op):
         whole = all(isinstance(v, int | Dim) for v in (start, stop, step))
         if not _symbolic(start, stop, step) and (self.size() <= SMALL or not whole):
             return g.const(self.kernel())
-        ends = [g.dim_value(v) if isinstance(v, Dim) else one(g, int64, v) for v in (start, stop, step)]
+        ends = [
+            g.dim_value(v) if isinstance(v, Dim) else one(g, int64, v) for v in (start, stop, step)
+        ]
         row = g.Range(*ends)
         return row if self.dtype == int64 else g.cast(row, self.dtype)
 
@@ -94,7 +97,7 @@ class Linspace(_Constant):
     stop: float
     num: int = 50
     endpoint: bool = True
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
 
     def infer(self) -> TensorType:
         return TensorType((self.num,), self.dtype)
@@ -102,7 +105,11 @@ class Linspace(_Constant):
     def kernel(self) -> Any:
         return np.linspace(self.start, self.stop, self.num, self.endpoint).astype(self.dtype)
 
-    samples = [S(start=0, stop=1, num=5), S(start=1, stop=-1, num=4, endpoint=False), S(start=0, stop=1, num=0)]
+    samples = [
+        S(start=0, stop=1, num=5),
+        S(start=1, stop=-1, num=4, endpoint=False),
+        S(start=0, stop=1, num=0),
+    ]
 
 
 @op()
@@ -114,7 +121,7 @@ class Logspace(_Constant):
     num: int = 50
     endpoint: bool = True
     base: float = 10.0
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
 
     def infer(self) -> TensorType:
         return TensorType((self.num,), self.dtype)
@@ -144,7 +151,7 @@ class _Matrix(Op):
     N: Any
     M: Any = None
     k: int = 0
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
     no_grad = True
 
     @property
@@ -197,7 +204,7 @@ class Indices(Op):
     """Coordinates of a grid: (rank, dimensions...)."""
 
     dimensions: Shape
-    dtype: DType = "int64"
+    dtype: DType = dtypes.int64
     no_grad = True
 
     def infer(self) -> TensorType:
@@ -220,15 +227,20 @@ class Indices(Op):
             rows.append(F.broadcast_to(row, shape=self.dimensions))
         return F.stack(*rows, axis=0)
 
-    samples = [S(dimensions=(2, 3)), S(dimensions=(4,), dtype="float32"), S(dimensions=(2, 0)), S(dimensions=(20, 30))]
+    samples = [
+        S(dimensions=(2, 3)),
+        S(dimensions=(4,), dtype="float32"),
+        S(dimensions=(2, 0)),
+        S(dimensions=(20, 30)),
+    ]
 
 
-# ---- windows -----------------------------------------------------------------------------------------
+# ---- windows ---------------------------------------------------------------------------------
 class _Window(_Constant):
     """A window of `M` points that falls to its ends."""
 
     M: int
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
 
     def infer(self) -> TensorType:
         return TensorType((max(self.M, 0),), self.dtype)
@@ -254,7 +266,7 @@ class Blackman(_Window):
     """Blackman's window."""
 
 
-# ---- triangles and diagonals -------------------------------------------------------------------------
+# ---- triangles and diagonals -----------------------------------------------------------------
 class _Triangle(Op):
     """A triangle of the matrices in the last two axes, zeros elsewhere."""
 

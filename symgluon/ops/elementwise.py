@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.errors import DTypeError
-from symgluon.ir.op import Op, S, op
-from symgluon.ir.types import TensorType, broadcast_shapes
-from symgluon.ops.apply import KEEP_FLOATS, F, same_dtypes
-from symgluon.ops.families import binary, number_operands, sum_to
+from symgluon.ir.op import S
+from symgluon.ops.apply import KEEP_FLOATS, F
+from symgluon.ops.families import binary, number_operands
 from symgluon.ops.kernels.special import widened2
 from symgluon.ops.lowering import emit, one, where
-from symgluon.ops.state import wants
 
 
-def _names(old: str, new: str = "", conventions: str = "strict") -> str:
+def names(old: str, new: str = "", conventions: str = "strict") -> str:
     """MXNet's names: those of 1.x with its conventions, those of 2.0 without."""
     return " ".join([*[f"{n}:{conventions}" for n in old.split()], *new.split()])
 
@@ -46,15 +43,15 @@ BOTH_POSITIVE = [
     S(positive(), positive(3)), S(positive(0, 3), positive(1, 3)),
 ]  # fmt: skip
 
-# ---- arithmetic ----------------------------------------------------------------------------------
+# ---- arithmetic ------------------------------------------------------------------------------
 binary(
     "add",
     np.add,
     grad=(_pass, _pass),
     onnx="Add",
-    mx=_names(
-        "elemwise_add broadcast_add broadcast_plus _plus _Plus _add _grad_add _sparse_elemwise_add "
-        "_sparse_broadcast_add _sparse_broadcast_plus",
+    mx=names(
+        "elemwise_add broadcast_add broadcast_plus _plus _Plus _add _grad_add "
+        "_sparse_elemwise_add _sparse_broadcast_add _sparse_broadcast_plus",
         "_npi_add",
     ),
 )
@@ -64,7 +61,7 @@ binary(
     grad=(_pass, lambda ct, y, a, b: -ct),
     onnx="Sub",
     coerce=number_operands,
-    mx=_names(
+    mx=names(
         "elemwise_sub broadcast_sub broadcast_minus _minus _Minus _sub _sparse_elemwise_sub "
         "_sparse_broadcast_sub _sparse_broadcast_minus",
         "_npi_subtract",
@@ -75,7 +72,7 @@ binary(
     np.multiply,
     grad=(lambda ct, y, a, b: ct * b, lambda ct, y, a, b: ct * a),
     onnx="Mul",
-    mx=_names(
+    mx=names(
         "elemwise_mul broadcast_mul _mul _Mul _sparse_elemwise_mul _sparse_broadcast_mul",
         "_npi_multiply",
     ),
@@ -83,7 +80,7 @@ binary(
 
 
 def divide_operands(*kinds: Any) -> tuple[Any, ...]:
-    """Rule of true division: two integers, or an integer and a number, meet in the default float."""
+    """Rule of true division: integers, and integers with numbers, meet in the default float."""
     arrays = [k for k in kinds if isinstance(k, np.dtype)]
     target = dtypes.promote(*arrays) if arrays else dtypes.default_float()
     return (dtypes.float_of(target),) * len(kinds)
@@ -96,7 +93,7 @@ binary(
     np.true_divide,
     grad=(lambda ct, y, a, b: ct / b, lambda ct, y, a, b: -(ct * (y / b))),
     onnx="Div",
-    mx=_names(
+    mx=names(
         "elemwise_div broadcast_div _div _Div _sparse_elemwise_div _sparse_broadcast_div",
         "_npi_true_divide",
         "strict,same",
@@ -106,7 +103,7 @@ binary(
 )
 
 
-# ---- division with remainder: by zero it gives 0 for integers, as remainder for floats too --------
+# ---- division with remainder: by zero it gives 0 for integers, as remainder for floats too ---
 def _floor_divide(a: Any, b: Any) -> Any:
     return np.floor_divide(a, b) if a.dtype.kind in "iub" else np.floor(np.divide(a, b))
 
@@ -148,7 +145,7 @@ def _onnx_fmod(g: Any, a: Any, b: Any) -> Any:
 
 
 def _onnx_mod(g: Any, a: Any, b: Any) -> Any:
-    """The sign of the divisor: for floats the remainder of fmod plus `b` where the signs differ."""
+    """The sign is the divisor's: for floats fmod's remainder, plus `b` where signs differ."""
     dtype = g.dtype(a)
     zero, safe = _onnx_safe(g, b, dtype)
     nothing = one(g, dtype, 0)
@@ -173,7 +170,7 @@ binary(
     grad=(_pass, lambda ct, y, a, b: -(ct * F.floor(a / b))),
     onnx=_onnx_mod,
     coerce=number_operands,
-    mx=_names("broadcast_mod _mod _Mod", "_npi_mod"),
+    mx=names("broadcast_mod _mod _Mod", "_npi_mod"),
     samples=INTEGER_DIVISION,
 )
 binary(
@@ -187,7 +184,7 @@ binary(
 )
 
 
-# ---- powers and distances ------------------------------------------------------------------------
+# ---- powers and distances --------------------------------------------------------------------
 def _power(a: Any, b: Any) -> Any:
     if a.dtype.kind == "b":
         return a | ~b
@@ -221,7 +218,9 @@ def _onnx_power(g: Any, a: Any, b: Any) -> Any:
     nothing, unit = one(g, dtype, 0), one(g, dtype)
     power = emit(g, "Pow", (a, emit(g, "Max", (b, nothing), dtype)), dtype)
     negative = emit(g, "Less", (b, nothing), dtype, back=False)
-    even = emit(g, "Equal", (emit(g, "Mod", (b, one(g, dtype, 2)), dtype), nothing), dtype, back=False)
+    even = emit(
+        g, "Equal", (emit(g, "Mod", (b, one(g, dtype, 2)), dtype), nothing), dtype, back=False
+    )
     sign = where(g, even, unit, a, dtype)
     size = emit(g, "Abs", (a,), dtype)
     left = where(g, emit(g, "Equal", (size, unit), dtype, back=False), sign, nothing, dtype)
@@ -233,7 +232,7 @@ binary(
     _power,
     grad=(lambda ct, y, a, b: ct * (b * F.power(a, b - 1.0)), _power_grad_b),
     onnx=_onnx_power,
-    mx=_names("broadcast_power _power _Power", "_npi_power"),
+    mx=names("broadcast_power _power _Power", "_npi_power"),
     samples=[
         *BOTH_POSITIVE,
         S(np.array([-2.0, -1.5, 3.0]), np.array([2, 3, -1])),
@@ -244,7 +243,7 @@ binary(
 
 
 def _onnx_hypot(g: Any, a: Any, b: Any) -> Any:
-    """m sqrt((a/m)^2 + (b/m)^2) with m the larger size: no overflow on the way."""
+    """Larger times sqrt((smaller / larger)^2 + 1): no overflow on the way."""
     dtype = g.dtype(a)
     a, b = g.Abs(a), g.Abs(b)
     larger, smaller = g.Max(a, b), g.Min(a, b)
@@ -259,7 +258,7 @@ binary(
     np.hypot,
     grad=(lambda ct, y, a, b: ct * (a / y), lambda ct, y, a, b: ct * (b / y)),
     onnx=_onnx_hypot,
-    mx=_names("broadcast_hypot _hypot _Hypot", "_npi_hypot", "strict,same"),
+    mx=names("broadcast_hypot _hypot _Hypot", "_npi_hypot", "strict,same"),
     floats=True,
 )
 
@@ -293,7 +292,9 @@ binary(
 def _copysign(a: Any, b: Any) -> Any:
     if a.dtype.kind in "iub":
         size = np.abs(a)
-        return np.where(b < 0, -size, size).astype(a.dtype) if a.dtype.kind == "i" else size + 0 * b
+        return (
+            np.where(b < 0, -size, size).astype(a.dtype) if a.dtype.kind == "i" else size + 0 * b
+        )
     return np.copysign(a, b)
 
 
@@ -329,9 +330,11 @@ binary(
         lambda ct, y, a, b: ct * F.exp2(b),
         lambda ct, y, a, b: ct * (y * math.log(2.0)),
     ),
-    onnx=lambda g, a, b: g.Mul(a, g.Pow(one(g, g.dtype(a), 2.0), b))
-    if g.dtype(a).kind not in "iub"
-    else NotImplemented,
+    onnx=lambda g, a, b: (
+        g.Mul(a, g.Pow(one(g, g.dtype(a), 2.0), b))
+        if g.dtype(a).kind not in "iub"
+        else NotImplemented
+    ),
     mx="_npi_ldexp",
     doc="``a * 2 ** b``.",
 )
@@ -356,208 +359,3 @@ binary(
     mx="_npi_logaddexp",
     floats=True,
 )
-
-# ---- larger and smaller: at a tie the first operand takes the whole cotangent ---------------------
-
-
-def _share(test: str) -> Any:
-    """Cotangent where ``test(a, b)`` holds: of no operand where one is NaN."""
-
-    def rule(ct: Any, y: Any, a: Any, b: Any) -> Any:
-        return ct * F.cast(getattr(F, test)(a, b), dtype=ct.dtype)
-
-    return rule
-
-
-_LARGER = (_share("greater_equal"), _share("less"))
-_SMALLER = (_share("less_equal"), _share("greater"))
-
-
-def _onnx_without_nan(name: str) -> Any:
-    def lower(g: Any, a: Any, b: Any) -> Any:
-        dtype = g.dtype(a)
-        if dtype.kind in "iub":
-            return emit(g, name, (a, b), dtype)
-        result = where(g, g.IsNaN(b), a, getattr(g, name)(a, b), dtype)
-        return where(g, g.IsNaN(a), b, result, dtype)
-
-    return lower
-
-
-for _name, _ufunc, _rules, _onnx, _mx in (
-    ("maximum", np.maximum, _LARGER, "Max",
-     _names("_maximum _Maximum", "broadcast_maximum _npi_maximum")),
-    ("minimum", np.minimum, _SMALLER, "Min",
-     _names("_minimum _Minimum", "broadcast_minimum _npi_minimum")),
-    ("fmax", np.fmax, _LARGER, _onnx_without_nan("Max"), "_npi_fmax"),
-    ("fmin", np.fmin, _SMALLER, _onnx_without_nan("Min"), "_npi_fmin"),
-):  # fmt: skip
-    binary(_name, _ufunc, grad=_rules, onnx=_onnx, mx=_mx)
-
-
-# ---- comparison and logic ------------------------------------------------------------------------
-def _compare(name: str, ufunc: Any, onnx: Any, old: str, new: str) -> None:
-    binary(name, ufunc, onnx=onnx, result="bool", mx=_names(old, new, "strict,same"))
-
-
-def _onnx_compare(name: str) -> Any:
-    """Bools are compared as numbers."""
-
-    def lower(g: Any, a: Any, b: Any) -> Any:
-        return emit(g, name, (a, b), g.dtype(a), back=False)
-
-    return lower
-
-
-def _onnx_unequal(g: Any, a: Any, b: Any) -> Any:
-    return g.Not(emit(g, "Equal", (a, b), g.dtype(a), back=False))
-
-
-_compare("equal", np.equal, _onnx_compare("Equal"), "broadcast_equal _equal _Equal", "_npi_equal")
-_compare("not_equal", np.not_equal, _onnx_unequal, "broadcast_not_equal _not_equal _Not_Equal",
-         "_npi_not_equal")  # fmt: skip
-_compare("greater", np.greater, _onnx_compare("Greater"), "broadcast_greater _npx_broadcast_greater _greater _Greater",
-         "_npi_greater")  # fmt: skip
-_compare("greater_equal", np.greater_equal, _onnx_compare("GreaterOrEqual"),
-         "broadcast_greater_equal _greater_equal _Greater_Equal", "_npi_greater_equal",
-         )  # fmt: skip
-_compare("less", np.less, _onnx_compare("Less"), "broadcast_lesser _lesser _Lesser", "_npi_less")
-_compare("less_equal", np.less_equal, _onnx_compare("LessOrEqual"),
-         "broadcast_lesser_equal _lesser_equal _Lesser_Equal", "_npi_less_equal")  # fmt: skip
-
-
-def _onnx_logical(name: str) -> Any:
-    def lower(g: Any, a: Any, b: Any) -> Any:
-        boolean = np.dtype(bool)
-        return getattr(g, name)(g.cast(a, boolean), g.cast(b, boolean))
-
-    return lower
-
-
-for _name, _ufunc in (("and", np.logical_and), ("or", np.logical_or), ("xor", np.logical_xor)):
-    _compare(f"logical_{_name}", _ufunc, _onnx_logical(_name.title()),
-             f"broadcast_logical_{_name} _logical_{_name} _Logical_{_name.title()}",
-             f"_npi_logical_{_name}")  # fmt: skip
-
-
-# ---- integers only -------------------------------------------------------------------------------
-def whole_operands(*kinds: Any) -> tuple[Any, ...]:
-    """Rule of the operators on bits: the common integer type.
-
-    Raises
-    ------
-    DTypeError
-        If one of the operands is floating.
-    """
-    shared = same_dtypes(*kinds)
-    if any(dtypes.is_float(t) for t in shared):
-        raise DTypeError(
-            "an operator on the bits of integers",
-            expected="integers or bools",
-            received=", ".join(t.name for t in shared),
-        )
-    return shared
-
-
-INTEGER_SAMPLES = [
-    S(integers(2, 3), integers(2, 3)), S(integers(2, 1, 3), integers(4, 1)),
-    S(integers(0, 3), integers(1, 3)), S(integers(), integers(3)),
-]  # fmt: skip
-SHIFTS = [
-    S(integers(2, 3), integers(2, 3, low=0, high=5)), S(integers(4), integers(4, low=30, high=40)),
-]  # fmt: skip
-
-
-def _onnx_bits(name: str) -> Any:
-    def lower(g: Any, a: Any, b: Any) -> Any:
-        if g.dtype(a).kind == "b":
-            return getattr(g, name)(a, b)
-        return getattr(g, f"Bitwise{name}")(a, b) if g.opset >= 18 else NotImplemented
-
-    return lower
-
-
-def _shift_twice(g: Any, x: Any, b: Any, dtype: Any, direction: str) -> Any:
-    """Shift by `b` up to 126 in two halves: kernels leave shifts of 64 and more undefined."""
-    unsigned, signed = np.dtype(np.uint64), np.dtype(np.int64)
-    b = g.cast(b, signed)
-    b = g.Where(g.Less(b, one(g, signed, 0)), one(g, signed, 126), b)
-    b = g.Min(b, one(g, signed, 126))
-    half = g.Div(b, one(g, signed, 2))
-    for amount in (half, g.Sub(b, half)):
-        x = g.BitShift(x, g.cast(amount, unsigned), direction=direction)
-    return g.cast(x, dtype)
-
-
-def _onnx_left(g: Any, a: Any, b: Any) -> Any:
-    dtype = g.dtype(a)
-    wide = g.cast(g.cast(a, np.dtype(np.int64)), np.dtype(np.uint64))
-    return _shift_twice(g, wide, b, dtype, "LEFT")
-
-
-def _onnx_right(g: Any, a: Any, b: Any) -> Any:
-    """Arithmetic shift: a negative number is shifted as its complement, which is not negative."""
-    dtype, signed = g.dtype(a), np.dtype(np.int64)
-    if dtype.kind == "u":
-        return _shift_twice(g, g.cast(a, np.dtype(np.uint64)), b, dtype, "RIGHT")
-    a = g.cast(a, signed)
-    negative = g.Less(a, one(g, signed, 0))
-    minus = one(g, signed, -1)
-    size = g.Where(negative, g.Sub(minus, a), a)
-    shifted = _shift_twice(g, g.cast(size, np.dtype(np.uint64)), b, signed, "RIGHT")
-    return g.cast(g.Where(negative, g.Sub(minus, shifted), shifted), dtype)
-
-
-for _name, _title, _ufunc in (
-    ("and", "And", np.bitwise_and),
-    ("or", "Or", np.bitwise_or),
-    ("xor", "Xor", np.bitwise_xor),
-):
-    binary(f"bitwise_{_name}", _ufunc, onnx=_onnx_bits(_title), mx=f"_npi_bitwise_{_name}",
-           samples=INTEGER_SAMPLES, coerce=whole_operands)  # fmt: skip
-binary("left_shift", np.left_shift, onnx=_onnx_left, mx="_npi_bitwise_left_shift",
-       samples=SHIFTS, coerce=whole_operands)  # fmt: skip
-binary("right_shift", np.right_shift, onnx=_onnx_right, mx="_npi_bitwise_right_shift",
-       samples=SHIFTS, coerce=whole_operands)  # fmt: skip
-binary("gcd", np.gcd, mx="_npi_gcd", samples=INTEGER_SAMPLES, coerce=whole_operands)
-binary("lcm", np.lcm, mx="_npi_lcm", samples=INTEGER_SAMPLES, coerce=whole_operands)
-
-
-# ---- choice --------------------------------------------------------------------------------------
-def where_operands(condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
-    """Rule of `where`: the condition is cast to bool, the choices to their common dtype."""
-    return (np.dtype(bool), *same_dtypes(a, b))
-
-
-@op(mx="_npi_where")
-class Where(Op):
-    """`a` where `condition` holds (is not zero), else `b`; all three broadcast."""
-
-    coerce = staticmethod(where_operands)
-    inplace = ((0, 1), (0, 2))
-
-    def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
-        return a.with_shape(broadcast_shapes(condition.shape, a.shape, b.shape))
-
-    def kernel(self, condition: Any, a: Any, b: Any) -> Any:
-        return np.where(condition, a, b)
-
-    def grad(self, ct: Any, y: Any, condition: Any, a: Any, b: Any) -> Any:
-        ga = gb = None
-        # a choice, not a product: what was not chosen must not turn an infinity into NaN
-        zeros = F.zeros_like(ct)
-        if wants(1):
-            ga = sum_to(F.where(condition, ct, zeros), a.shape)
-        if wants(2):
-            gb = sum_to(F.where(condition, zeros, ct), b.shape)
-        return None, ga, gb
-
-    def onnx(self, g: Any, condition: Any, a: Any, b: Any) -> Any:
-        return where(g, condition, a, b, g.dtype(a))
-
-    samples = [
-        S(lambda rng: rng.random((2, 3)) > 0.5, (2, 3), (2, 3)),
-        S(lambda rng: rng.random((2, 1)) > 0.5, (3,), ()),
-        S(np.array([True, False]), (2,), (2, 2)),
-        S(lambda rng: rng.random((0, 3)) > 0.5, (3,), (1, 3)),
-    ]

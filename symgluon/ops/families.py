@@ -94,7 +94,7 @@ def _declare(base: type[Op], name: str, members: dict[str, Any], mx: str, doc: s
     return cls
 
 
-# ---- unary -------------------------------------------------------------------------------------
+# ---- unary -----------------------------------------------------------------------------------
 class Unary(Op):
     """Elementwise function of one operand."""
 
@@ -171,7 +171,7 @@ def unary(
     return _declare(Unary, name, members, mx, doc or f"Elementwise {name} of `x`.")
 
 
-# ---- binary ------------------------------------------------------------------------------------
+# ---- binary ----------------------------------------------------------------------------------
 class Binary(Op):
     """Elementwise function of two operands that broadcast."""
 
@@ -250,7 +250,7 @@ def binary(
     return _declare(Binary, name, members, mx, doc or f"Elementwise {name} of `a` and `b`.")
 
 
-# ---- reductions --------------------------------------------------------------------------------
+# ---- reductions ------------------------------------------------------------------------------
 def reduced_shape(shape: Sequence[Any], axis: Any, keepdims: bool) -> tuple[Any, ...]:
     """Shape after reducing `axis` (None: all axes)."""
     axes = normalize_axes(axis, len(shape))

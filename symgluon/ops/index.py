@@ -9,29 +9,25 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.errors import AttributeValueError, ShapeError
-from symgluon.ir.attrs import DType, Ints, Shape
-from symgluon.ir.dims import Dim, current_scope
+from symgluon.ir.attrs import DType
+from symgluon.ir.dims import Dim
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import (
     TensorType,
-    broadcast_shapes,
     format_shape,
     normalize_axis,
     prod,
 )
-from symgluon.ops.apply import F, same_dtypes
+from symgluon.ops.apply import F
 from symgluon.ops.checks import deferred, equal_dims
-from symgluon.ops.core import index_shape, thaw_index
-from symgluon.ops.families import sum_to
 from symgluon.ops.kernels.misc import one_hot as one_hot_kernel
 from symgluon.ops.lowering import emit, one
-from symgluon.ops.state import wants
 
 int64 = np.dtype(np.int64)
 
 
 def place_type(kind: Any) -> Any:
-    """Dtype of an array of places: int32 and int64 stay, all else (floats too, as in MXNet) int64."""
+    """Dtype of an array of places: int32 and int64 stay, all else (floats too) becomes int64."""
     if isinstance(kind, np.dtype) and kind in (np.dtype(np.int32), int64):
         return kind
     return int64
@@ -40,10 +36,11 @@ def place_type(kind: Any) -> Any:
 def places_second(x: Any, places: Any, *rest: Any) -> tuple[Any, ...]:
     """Rule (`Op.coerce`): the second operand holds places."""
     kept = [k if isinstance(k, np.dtype) or k is None else dtypes.resolve(type(k)) for k in rest]
-    return (_own(x), place_type(places), *kept)
+    return (own_type(x), place_type(places), *kept)
 
 
-def _own(kind: Any) -> Any:
+def own_type(kind: Any) -> Any:
+    """Return the dtype of an operand as it is; numbers get that of their Python type."""
     return kind if isinstance(kind, np.dtype) else dtypes.resolve(type(kind))
 
 
@@ -56,7 +53,7 @@ def as_const(g: Any, n: Any) -> Any:
     return g.dim_value(n) if isinstance(n, Dim) else one(g, int64, n)
 
 
-def _bounded(places: Any, n: int, mode: str) -> Any:
+def bounded(places: Any, n: int, mode: str) -> Any:
     """Bring places of an axis of size `n` into its range."""
     if mode == "wrap":
         return places % n if n else places
@@ -70,8 +67,8 @@ def _bounded(places: Any, n: int, mode: str) -> Any:
     return places
 
 
-def _onnx_bounded(g: Any, places: Any, n: Any, mode: str) -> Any:
-    """`_bounded` in nodes; int64."""
+def onnx_bounded(g: Any, places: Any, n: Any, mode: str) -> Any:
+    """Emit `bounded`; int64."""
     if mode not in ("clip", "wrap", "raise"):
         raise AttributeValueError(f"mode {mode!r}", expected="clip, wrap or raise")
     places = g.cast(places, int64)
@@ -83,7 +80,7 @@ def _onnx_bounded(g: Any, places: Any, n: Any, mode: str) -> Any:
     return g.Min(g.Max(places, one(g, int64, 0)), high)
 
 
-# ---- take: one axis by an array of places ------------------------------------------------------------
+# ---- take: one axis by an array of places ----------------------------------------------------
 @op(mx="take _npi_take")
 class Take(Op):
     """Elements of `a` at the places `indices` of `axis` (None: of the flattened array)."""
@@ -105,7 +102,7 @@ class Take(Op):
         n = a.shape[axis]
         if n == 0 and indices.size:
             raise IndexError(f"take: axis {self.axis} of shape {a.shape} has no elements")
-        return np.take(a, _bounded(indices, n, self.mode), axis=axis)
+        return np.take(a, bounded(indices, n, self.mode), axis=axis)
 
     def grad(self, ct: Any, y: Any, a: Any, indices: Any) -> Any:
         if self.axis is None:
@@ -120,7 +117,7 @@ class Take(Op):
         else:
             axis = normalize_axis(self.axis, g.rank(a))
             n = g.shape(a)[axis]
-        return g.Gather(a, _onnx_bounded(g, indices, n, self.mode), axis=axis)
+        return g.Gather(a, onnx_bounded(g, indices, n, self.mode), axis=axis)
 
     samples = [
         S((4, 3), np.array([0, 2, 3])),
@@ -149,7 +146,7 @@ class TakeGrad(Op):
 
     def kernel(self, ct: Any, indices: Any) -> Any:
         lead, tail = ct.shape[: self.axis], ct.shape[self.axis + indices.ndim :]
-        places = _bounded(indices.reshape(-1), self.size, self.mode)
+        places = bounded(indices.reshape(-1), self.size, self.mode)
         rows = ct.reshape(math.prod(lead), places.size, math.prod(tail))
         wide = np.float32 if ct.dtype.itemsize == 2 and ct.dtype.kind in "fV" else ct.dtype
         out = np.zeros((rows.shape[0], self.size, rows.shape[2]), wide)
@@ -170,7 +167,7 @@ class TakeGrad(Op):
         rest = [shape[i] for i in order[m:]]
         moved = ct if order == sorted(order) else g.transpose(ct, order)
         base = g.Expand(one(g, g.dtype(ct), 0), g.shape_vector((self.size, *rest)))
-        places = g.unsqueeze(_onnx_bounded(g, indices, self.size, self.mode), (m,))
+        places = g.unsqueeze(onnx_bounded(g, indices, self.size, self.mode), (m,))
         out = g.ScatterND(base, places, moved, reduction="add")
         if self.axis == 0:
             return out
@@ -213,7 +210,7 @@ def add_rows(out: Any, places: Any, rows: Any) -> None:
         np.add.at(out, places, rows)
 
 
-# ---- one place an element ----------------------------------------------------------------------------
+# ---- one place an element --------------------------------------------------------------------
 @op()
 class TakeAlongAxis(Op):
     """Elements of `x` at the places `indices` along `axis`; the other axes correspond."""
@@ -317,14 +314,13 @@ class Pick(Op):
 
     def decompose(self, data: Any, index: Any) -> Any:
         if self.axis is None:
-            flat = F.take(F.reshape(data, shape=(-1,)), index, axis=0, mode=self.mode)
-            return flat
+            return F.take(F.reshape(data, shape=(-1,)), index, axis=0, mode=self.mode)
         axis = normalize_axis(self.axis, data.ndim)
         n = data.shape[axis]
         if self.mode == "wrap":
-            index = F.mod(index, _size_value(n, index))
+            index = F.mod(index, size_value(n, index))
         elif self.mode == "clip":
-            index = F.minimum(F.maximum(index, 0), _size_value(n - 1, index))
+            index = F.minimum(F.maximum(index, 0), size_value(n - 1, index))
         else:
             raise AttributeValueError(f"pick: mode {self.mode!r}", expected="clip or wrap")
         if index.ndim != data.ndim:
@@ -340,7 +336,8 @@ class Pick(Op):
     ]
 
 
-def _size_value(n: Any, like: Any) -> Any:
+def size_value(n: Any, like: Any) -> Any:
+    """Return a size as a number, or as an array of the dtype of `like` if it is symbolic."""
     return F.cast(F.dim_value(dim=n), dtype=like.dtype) if isinstance(n, Dim) else n
 
 
@@ -363,7 +360,7 @@ class OneHot(Op):
     depth: Any
     on_value: float = 1.0
     off_value: float = 0.0
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
     axis: int = -1
     no_grad = True
     coerce = staticmethod(lambda kind: (place_type(kind),))
@@ -409,7 +406,7 @@ class Embedding(Op):
 
     input_dim: int
     output_dim: int
-    coerce = staticmethod(lambda data, weight: (place_type(data), _own(weight)))
+    coerce = staticmethod(lambda data, weight: (place_type(data), own_type(weight)))
 
     def infer(self, data: TensorType, weight: TensorType) -> TensorType:
         return weight.with_shape((*data.known_shape, self.output_dim))
@@ -428,529 +425,3 @@ class Embedding(Op):
         S(np.array([0.0, 9.0, -1.0]), (4, 3), input_dim=4, output_dim=3),
         S(np.zeros((0,), np.int32), (4, 3), input_dim=4, output_dim=3),
     ]
-
-
-# ---- coordinates -------------------------------------------------------------------------------------
-def _coordinates(shape: Any, places: Any) -> tuple[Any, ...]:
-    """Return coordinate arrays, wrapped into the first axes of `shape` and checked."""
-    found = []
-    for axis, row in enumerate(places):
-        found.append(_bounded(row, shape[axis], "raise"))
-    return tuple(found)
-
-
-def _check_depth(name: str, shape: Any, places: TensorType) -> int:
-    m = int(places.known_shape[0]) if places.rank else len(shape) + 1
-    if m > len(shape):
-        raise ShapeError(
-            f"{name}: indices of shape {format_shape(places.shape)} for {format_shape(shape)}",
-            hint="The first axis of the indices holds one number for each leading axis.",
-        )
-    return m
-
-
-@op(mx="gather_nd _npi_gather_nd _npx_gather_nd")
-class GatherNd(Op):
-    """Parts of `data` at coordinates: `indices` is (M, ...) for the first M axes of `data`."""
-
-    coerce = staticmethod(places_second)
-
-    def infer(self, data: TensorType, indices: TensorType) -> TensorType:
-        m = _check_depth(self.name, data.known_shape, indices)
-        return data.with_shape((*indices.known_shape[1:], *data.known_shape[m:]))
-
-    def kernel(self, data: Any, indices: Any) -> Any:
-        return data[_coordinates(data.shape, indices)]
-
-    def grad(self, ct: Any, y: Any, data: Any, indices: Any) -> Any:
-        return F.scatter_nd(ct, indices, shape=data.shape, accumulate=True), None
-
-    def onnx(self, g: Any, data: Any, indices: Any) -> Any:
-        return g.GatherND(data, _last_first(g, indices))
-
-    samples = [
-        S((3, 4), np.array([[0, 2, 1], [1, 3, -1]])),
-        S((3, 4), np.array([[0, 2]])),
-        S((2, 3, 2), _integers(2, 2, 2, 2)),
-        S((3, 4), np.array([[0.0], [1.0]])),
-    ]
-
-
-def _last_first(g: Any, indices: Any) -> Any:
-    """ONNX holds coordinates on the last axis."""
-    rank = g.rank(indices)
-    return g.transpose(g.cast(indices, int64), [*range(1, rank), 0])
-
-
-@op(mx="scatter_nd")
-class ScatterNd(Op):
-    """Zeros of `shape` with `data` at coordinates; with `accumulate` those of one place are added."""
-
-    shape: Shape
-    accumulate: bool = False
-    coerce = staticmethod(places_second)
-
-    def infer(self, data: TensorType, indices: TensorType) -> TensorType:
-        m = _check_depth(self.name, self.shape, indices)
-        broadcast_shapes(data.known_shape, (*indices.known_shape[1:], *self.shape[m:]))
-        return data.with_shape(self.shape)
-
-    def kernel(self, data: Any, indices: Any) -> Any:
-        out = np.zeros(self.shape, data.dtype)
-        where = _coordinates(self.shape, indices)
-        if self.accumulate:
-            np.add.at(out, where, data)
-        else:
-            out[where] = data
-        return out
-
-    def grad(self, ct: Any, y: Any, data: Any, indices: Any) -> Any:
-        return F.gather_nd(ct, indices), None
-
-    def onnx(self, g: Any, data: Any, indices: Any) -> Any:
-        if self.accumulate and g.opset < 16:
-            return NotImplemented
-        base = g.Expand(one(g, g.dtype(data), 0), g.shape_vector(self.shape))
-        how = {"reduction": "add"} if self.accumulate else {}
-        return g.ScatterND(base, _last_first(g, indices), data, **how)
-
-    def decompose(self, data: Any, indices: Any) -> Any:
-        """Added at flat places, one number each."""
-        m = int(indices.shape[0])
-        lead, tail = self.shape[:m], self.shape[m:]
-        flat = _flat_places(indices, lead)
-        count = prod(flat.shape)
-        rows = F.reshape(data, shape=(count, *tail))
-        if not self.accumulate:
-            raise AttributeValueError("scatter_nd: only sums have this form")
-        out = F.take_grad(rows, F.reshape(flat, shape=(count,)), size=prod(lead), axis=0)
-        return F.reshape(out, shape=self.shape)
-
-    samples = [
-        S((3,), np.array([[0, 2, 1], [1, 3, 0]]), shape=(3, 4)),
-        S((2, 4), np.array([[0, 2]]), shape=(3, 4)),
-        S((3,), np.array([[0, 0, 1]]), shape=(2,), accumulate=True),
-    ]
-
-
-def _flat_places(indices: Any, lead: Any) -> Any:
-    """Coordinates (M, ...) as places of the merged leading axes."""
-    total = None
-    for axis, n in enumerate(lead):
-        row = F.mod(F.index(indices, index=(axis,)), _size_value(n, indices))
-        total = row if total is None else total * _size_value(n, indices) + row
-    return total
-
-
-@op(mx="_scatter_set_nd _npi_scatter_set_nd")
-class ScatterSetNd(Op):
-    """A copy of `lhs` with `rhs` at the coordinates `indices`."""
-
-    shape: Shape = ()
-    coerce = staticmethod(lambda a, b, i: (*same_dtypes(a, b), place_type(i)))
-
-    def infer(self, lhs: TensorType, rhs: TensorType, indices: TensorType) -> TensorType:
-        _check_depth(self.name, lhs.known_shape, indices)
-        return lhs
-
-    def kernel(self, lhs: Any, rhs: Any, indices: Any) -> Any:
-        out = lhs.copy()
-        out[_coordinates(lhs.shape, indices)] = rhs
-        return out
-
-    def grad(self, ct: Any, y: Any, lhs: Any, rhs: Any, indices: Any) -> Any:
-        gl = gr = None
-        if wants(0):
-            gl = F.scatter_set_nd(ct, F.zeros_like(rhs), indices)
-        if wants(1):
-            gr = F.gather_nd(ct, indices)
-        return gl, gr, None
-
-    def onnx(self, g: Any, lhs: Any, rhs: Any, indices: Any) -> Any:
-        return g.ScatterND(lhs, _last_first(g, indices), rhs)
-
-    samples = [
-        S((3, 4), (2,), np.array([[0, 2], [1, 3]])),
-        S((3, 4), (2, 4), np.array([[0, 2]])),
-    ]
-
-
-# ---- advanced indexing -------------------------------------------------------------------------------
-ARRAY = "array"
-"""Stands for the next index array in the key of an advanced index."""
-
-
-def _numpy_key(spec: Any, arrays: Any) -> tuple[Any, ...]:
-    queue = iter(arrays)
-    return tuple([next(queue) if isinstance(i, str) else i for i in thaw_index(spec)])
-
-
-class _Layout:
-    """A key of ints, slices, None and index arrays, read as NumPy reads it.
-
-    Attributes
-    ----------
-    basic : the key with full slices where arrays stand
-    marks : which axes of the part that `basic` selects the arrays index
-    place : where the axes of the arrays stand in the result
-    """
-
-    def __init__(self, spec: Any) -> None:
-        items = thaw_index(spec)
-        basic: list[Any] = []
-        marks: list[int] = []
-        axis = 0
-        for item in items:
-            if isinstance(item, str):
-                marks.append(axis)
-            basic.append(slice(None) if isinstance(item, str) else item)
-            axis += isinstance(item, str | slice) or item is None
-        self.basic, self.marks = tuple(basic), tuple(marks)
-        # ints count as arrays here: if all stand together their axes stay in place, else they lead
-        spots = [i for i, v in enumerate(items) if not (v is None or isinstance(v, slice))]
-        together = spots[-1] - spots[0] + 1 == len(spots)
-        before = items[: spots[0]] if together else ()
-        self.place = len(before)
-
-    @property
-    def trivial(self) -> bool:
-        """Whether the basic part selects everything."""
-        return all(isinstance(i, slice) and i == slice(None) for i in self.basic)
-
-    def result_shape(self, shape: Any, arrays: Any) -> tuple[Any, ...]:
-        """Shape of ``x[key]`` for operands of these shapes."""
-        part = index_shape(shape, self.basic)
-        rest = [n for i, n in enumerate(part) if i not in self.marks]
-        spread = broadcast_shapes(*arrays)
-        return (*rest[: self.place], *spread, *rest[self.place :])
-
-
-def advanced_operands(x: Any, *arrays: Any) -> tuple[Any, ...]:
-    """Rule (`Op.coerce`): all but the first operand hold places."""
-    return (_own(x), *[place_type(a) for a in arrays])
-
-
-def _stacked(arrays: Any, spread: Any) -> Any:
-    """Coordinates (M, ...) of broadcast index arrays."""
-    rows = [F.cast(F.broadcast_to(a, shape=spread), dtype="int64") for a in arrays]
-    return F.stack(*rows, axis=0)
-
-
-@op()
-class AdvancedIndex(Op):
-    """``x[key]`` with arrays of places in the key.
-
-    `spec` is the key with frozen slices (`core.freeze_index`) and ``"array"`` for each operand
-    after the first.
-    """
-
-    spec: Any
-    coerce = staticmethod(advanced_operands)
-
-    def infer(self, x: TensorType, *arrays: TensorType) -> TensorType:
-        shapes = [a.known_shape for a in arrays]
-        return x.with_shape(_Layout(self.spec).result_shape(x.known_shape, shapes))
-
-    def kernel(self, x: Any, *arrays: Any) -> Any:
-        return x[_numpy_key(self.spec, arrays)]
-
-    def grad(self, ct: Any, y: Any, x: Any, *arrays: Any) -> Any:
-        gx = F.set_advanced_index(F.zeros_like(x), ct, *arrays, spec=self.spec, accumulate=True)
-        return (gx, *[None] * len(arrays))
-
-    def decompose(self, x: Any, *arrays: Any) -> Any:
-        """The basic part, the indexed axes in front, then a gather at coordinates."""
-        layout = _Layout(self.spec)
-        part = x if layout.trivial else F.index(x, index=layout.basic)
-        marks, place = layout.marks, layout.place
-        if len(marks) == 1 and marks[0] == place:
-            return F.take(part, arrays[0], axis=place, mode="raise")
-        rest = [i for i in range(part.ndim) if i not in marks]
-        spread = broadcast_shapes(*[a.shape for a in arrays])
-        moved = F.transpose(part, axes=(*marks, *rest)) if part.ndim > 1 else part
-        found = F.gather_nd(moved, _stacked(arrays, spread))
-        if not place or not spread:
-            return found
-        n = len(spread)
-        order = [*range(n, n + place), *range(n), *range(n + place, found.ndim)]
-        return F.transpose(found, axes=tuple(order))
-
-    samples = [
-        S((4, 3), np.array([0, 2]), spec=(ARRAY,)),
-        S((4, 3), np.array([[0, -1]]), np.array([[1], [2]]), spec=(ARRAY, ARRAY)),
-        S((2, 4, 3), np.array([0, 2]), spec=(("slice", None, None, None), ARRAY)),
-        S((2, 4, 3), np.array([0, 1]), np.array([2, 0]), spec=(ARRAY, ("slice", 1, 3, None), ARRAY)),
-        S((2, 4, 3), np.array([0, 2]), spec=(1, ("slice", None, None, 2), ARRAY)),
-        S((2, 4, 3), np.array([0, 2]), spec=(("slice", None, None, None), 1, ARRAY)),
-        S((4, 3), np.array([1, 1]), spec=(ARRAY, None)),
-        S((4, 3), np.zeros((0,), np.int64), spec=(ARRAY,)),
-    ]
-
-
-def _set_operands(x: Any, value: Any, *arrays: Any) -> tuple[Any, ...]:
-    return (*same_dtypes(x, value), *[place_type(a) for a in arrays])
-
-
-@op()
-class SetAdvancedIndex(Op):
-    """A copy of `x` with ``x[key] = value``, or ``+=`` with repeated places added (`accumulate`)."""
-
-    spec: Any
-    accumulate: bool = False
-    coerce = staticmethod(_set_operands)
-
-    def infer(self, x: TensorType, value: TensorType, *arrays: TensorType) -> TensorType:
-        self._part(x.known_shape, value.known_shape, [a.known_shape for a in arrays])
-        return x
-
-    def _part(self, shape: Any, value: Any, arrays: Any) -> tuple[Any, ...]:
-        """Shape of what is written to; `value` must broadcast to it."""
-        part = _Layout(self.spec).result_shape(shape, arrays)
-        if len(value) > len(part) or len(broadcast_shapes(part, value)) != len(part):
-            raise ShapeError(
-                f"cannot write a value of shape {format_shape(value)} to a part of shape "
-                f"{format_shape(part)}"
-            )
-        return part
-
-    def kernel(self, x: Any, value: Any, *arrays: Any) -> Any:
-        out = x.copy()
-        key = _numpy_key(self.spec, arrays)
-        if self.accumulate:
-            np.add.at(out, key, value)
-        else:
-            out[key] = value
-        return out
-
-    def grad(self, ct: Any, y: Any, x: Any, value: Any, *arrays: Any) -> Any:
-        gx = gv = None
-        if wants(0) and self.accumulate:
-            gx = ct
-        elif wants(0):
-            zero = F.zeros_like(F.index(F.reshape(value, shape=(-1,)), index=(slice(0, 1),)))
-            gx = F.set_advanced_index(ct, F.sum(zero), *arrays, spec=self.spec)
-        if wants(1):
-            gv = sum_to(F.advanced_index(ct, *arrays, spec=self.spec), value.shape)
-        return (gx, gv, *[None] * len(arrays))
-
-    def decompose(self, x: Any, value: Any, *arrays: Any) -> Any:
-        """The same part of the places 0, 1, 2, ... tells where each element goes."""
-        part = self._part(x.shape, value.shape, [a.shape for a in arrays])
-        size, count = prod(x.shape), prod(part)
-        row = F.arange(start=0, stop=size, step=1, dtype="int64")
-        grid = F.reshape(row, shape=x.shape)
-        places = F.reshape(F.advanced_index(grid, *arrays, spec=self.spec), shape=(count,))
-        flat = F.reshape(x, shape=(size,))
-        values = F.reshape(F.broadcast_to(value, shape=part), shape=(count,))
-        if self.accumulate:
-            flat = flat + F.take_grad(values, places, size=size, axis=0, mode="raise")
-        else:
-            flat = F.scatter_set_nd(flat, values, F.expand_dims(places, axis=0))
-        return F.reshape(flat, shape=x.shape)
-
-    samples = [
-        S((4, 3), (2, 3), np.array([0, 2]), spec=(ARRAY,)),
-        S((4, 3), (), np.array([0, -1]), np.array([1, 2]), spec=(ARRAY, ARRAY)),
-        S((2, 4, 3), (2, 1, 3), np.array([0, 2]), spec=(("slice", None, None, None), ARRAY)),
-        S((4,), (3,), np.array([0, 0, 2]), spec=(ARRAY,), accumulate=True),
-    ]
-
-
-# ---- results whose size depends on data --------------------------------------------------------------
-def unknown_size(stem: str, origin: str) -> Any:
-    """Return a dimension that only numbers can tell (no hint); None outside of a trace."""
-    scope = current_scope()
-    return None if scope is None else scope.new(stem, None, origin=origin)
-
-
-@op(mx="_npx_nonzero _npi_nonzero")
-class Nonzero(Op):
-    """Coordinates of the elements that are not zero, one row each: (count, rank) int64."""
-
-    no_grad = True
-    data_dependent = True
-
-    def infer(self, x: TensorType) -> TensorType:
-        return TensorType((unknown_size("nonzero", "nonzero"), x.rank), int64)
-
-    def kernel(self, x: Any) -> Any:
-        return np.stack(np.nonzero(x), axis=1) if x.ndim else np.zeros((int(bool(x)), 0), np.int64)
-
-    def onnx(self, g: Any, x: Any) -> Any:
-        return g.transpose(g.NonZero(g.cast(x, np.dtype(bool))), [1, 0])
-
-    samples = [S(np.array([[1.0, 0.0], [2.0, 3.0]])), S((0, 3)), S(np.array([0, 1, 2]))]
-
-
-@op(mx="_contrib_boolean_mask _npi_boolean_mask")
-class BooleanMask(Op):
-    """The places of `axis` of `data` where the vector `index` is not zero."""
-
-    axis: int = 0
-    data_dependent = True
-
-    def infer(self, data: TensorType, index: TensorType) -> TensorType:
-        axis = normalize_axis(self.axis, data.rank)
-        shape = list(data.known_shape)
-        if index.rank != 1 or not equal_dims(index.known_shape[0], shape[axis]):
-            raise ShapeError(
-                f"boolean_mask: a mask of shape {format_shape(index.shape)} for axis {axis} of "
-                f"{format_shape(shape)}"
-            )
-        shape[axis] = unknown_size("selected", "boolean_mask")
-        return data.with_shape(shape)
-
-    def kernel(self, data: Any, index: Any) -> Any:
-        if index.ndim != 1 or index.shape[0] != data.shape[self.axis]:
-            self.infer(TensorType(data.shape, data.dtype), TensorType(index.shape, index.dtype))
-        return np.compress(index != 0, data, axis=self.axis)
-
-    def grad(self, ct: Any, y: Any, data: Any, index: Any) -> Any:
-        axis = normalize_axis(self.axis, data.ndim)
-        places = F.reshape(F.nonzero(index), shape=(ct.shape[axis],))
-        return F.take_grad(ct, places, size=data.shape[axis], axis=axis, mode="raise"), None
-
-    def onnx(self, g: Any, data: Any, index: Any) -> Any:
-        axis = normalize_axis(self.axis, g.rank(data))
-        return g.Compress(data, g.cast(index, np.dtype(bool)), axis=axis)
-
-    samples = [
-        S((3, 2), np.array([1, 0, 1])),
-        S((2, 3), np.array([0.0, 1.0, 1.0]), axis=1),
-        S((3, 2), np.zeros(3, np.int32)),
-    ]
-
-
-@op(mx="_npi_unique")
-class Unique(Op):
-    """Different elements of `data` (or of its parts along `axis`), sorted.
-
-    Further results as asked for: their first places, the way back, and their counts (int64).
-    """
-
-    return_index: bool = False
-    return_inverse: bool = False
-    return_counts: bool = False
-    axis: int | None = None
-    no_grad = True
-    data_dependent = True
-
-    def infer(self, data: TensorType) -> Any:
-        n = unknown_size("unique", "unique")
-        shape: Any = (n,)
-        length = data.size
-        if self.axis is not None:
-            axis = normalize_axis(self.axis, data.rank)
-            length = data.known_shape[axis]
-            shape = (*data.known_shape[:axis], n, *data.known_shape[axis + 1 :])
-        sizes = [n] * self.return_index + [length] * self.return_inverse + [n] * self.return_counts
-        types = [data.with_shape(shape), *[TensorType((s,), int64) for s in sizes]]
-        return types[0] if len(types) == 1 else tuple(types)
-
-    def kernel(self, data: Any) -> Any:
-        found = np.unique(
-            data, self.return_index, self.return_inverse, self.return_counts, axis=self.axis
-        )
-        if not isinstance(found, tuple):
-            return found
-        return (found[0], *[np.asarray(f, np.int64).reshape(-1) for f in found[1:]])
-
-    def onnx(self, g: Any, data: Any) -> Any:
-        dtype = g.dtype(data)
-        wide = dtype if dtype.kind == "f" else int64
-        if dtype == np.uint64:
-            return NotImplemented
-        axis = None if self.axis is None else normalize_axis(self.axis, g.rank(data))
-        found = g.Unique(g.cast(data, wide), axis=axis, sorted=1, outputs=4)
-        values = g.cast(found[0], dtype)
-        wanted = (self.return_index, self.return_inverse, self.return_counts)
-        results = [values, *[f for f, w in zip(found[1:], wanted, strict=True) if w]]
-        return results[0] if len(results) == 1 else tuple(results)
-
-    samples = [
-        S(np.array([3.0, 1.0, 3.0, 2.0])),
-        S(np.array([[1, 2], [1, 2], [0, 5]], np.int32), axis=0, return_inverse=True),
-        S(np.array([2.0, 2.0, 1.0]), return_index=True, return_inverse=True, return_counts=True),
-        S((0,)),
-    ]
-
-
-@op(mx="_npi_searchsorted")
-class Searchsorted(Op):
-    """Where each element of `v` belongs in the sorted vector `a`: before equals, or after them."""
-
-    side: str = "left"
-    no_grad = True
-    coerce = staticmethod(same_dtypes)
-
-    def infer(self, a: TensorType, v: TensorType) -> TensorType:
-        if a.rank != 1:
-            raise ShapeError("searchsorted: the sorted operand is a vector", received=a.shape)
-        return TensorType(v.shape, int64)
-
-    def kernel(self, a: Any, v: Any) -> Any:
-        return np.searchsorted(a, v, self.side)  # type: ignore[call-overload]
-
-    def onnx(self, g: Any, a: Any, v: Any) -> Any:
-        dtype = g.dtype(a)
-        name = "Less" if self.side == "left" else "LessOrEqual"
-        wide = g.unsqueeze(v, (g.rank(v),))
-        before = emit(g, name, (a, wide), dtype, back=False)
-        return g.reduce("ReduceSum", g.cast(before, int64), (g.rank(v),), keepdims=False)
-
-    samples = [
-        S(np.array([1.0, 2.0, 2.0, 3.0]), np.array([[2.0, 0.0], [3.0, 4.0]])),
-        S(np.array([1, 2, 2]), np.array(2), side="right"),
-    ]
-
-
-# ---- writes by arrays of coordinates -----------------------------------------------------------------
-class _IndexWrite(Op):
-    """`val` written to, or added at, the coordinates `ind` (M, ...) of a copy of `a`."""
-
-    coerce = staticmethod(lambda a, ind, val: (*same_dtypes(a, val)[:1], place_type(ind),
-                                               *same_dtypes(a, val)[1:]))  # fmt: skip
-
-    def _spread(self, a: Any, ind: Any, val: Any) -> tuple[Any, Any]:
-        """Coordinates with their own axis first, and `val` broadcast to the part written."""
-        if ind.ndim == 1:
-            ind = F.expand_dims(ind, axis=0)
-        m = int(ind.shape[0])
-        return ind, F.broadcast_to(val, shape=(*ind.shape[1:], *a.shape[m:]))
-
-    samples = [
-        S((4, 3), np.array([[0, 2]]), (2, 3)),
-        S((4, 3), np.array([[0, 2], [1, 1]]), ()),
-        S((4,), np.array([0, 2]), (2,)),
-    ]
-
-
-@op(mx="_npx_index_update")
-class IndexUpdate(_IndexWrite):
-    """A copy of `a` with `val` at the coordinates `ind`."""
-
-    def decompose(self, a: Any, ind: Any, val: Any) -> Any:
-        places, spread = self._spread(a, ind, val)
-        return F.scatter_set_nd(a, spread, places)
-
-
-@op(mx="_npx_index_add")
-class IndexAdd(_IndexWrite):
-    """A copy of `a` with `val` added at the coordinates `ind`, repeated ones too."""
-
-    def decompose(self, a: Any, ind: Any, val: Any) -> Any:
-        places, spread = self._spread(a, ind, val)
-        return a + F.scatter_nd(spread, places, shape=a.shape, accumulate=True)
-
-
-@op(mx="_contrib_index_copy")
-class IndexCopy(Op):
-    """A copy of `old_tensor` with rows `index_vector` taken from `new_tensor`."""
-
-    coerce = staticmethod(lambda a, i, b: (*same_dtypes(a, b)[:1], place_type(i),
-                                           *same_dtypes(a, b)[1:]))  # fmt: skip
-
-    def decompose(self, old_tensor: Any, index_vector: Any, new_tensor: Any) -> Any:
-        return F.scatter_set_nd(old_tensor, new_tensor, F.expand_dims(index_vector, axis=0))
-
-    samples = [S((4, 3), np.array([0, 2]), (2, 3)), S((2, 2), np.array([1]), (1, 2))]

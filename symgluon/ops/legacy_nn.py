@@ -485,8 +485,6 @@ def dropout(data: Any, *, p: float = 0.5, mode: str = "training", axes: Ints = (
     """Zero entries with probability `p` and scale the others by 1 / (1 - p)."""
     from symgluon.ops.nn import dropout as draw
 
-    if not 0.0 <= p <= 1.0:
-        raise AttributeValueError(f"Dropout: p={p} is no probability")
     if mode != "always" and not state.training:
         return F.identity(data)
     return draw(data, p, axes)

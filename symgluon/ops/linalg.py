@@ -85,7 +85,9 @@ class Matmul(Op):
         if right.ndim == 2 and left.ndim > 2:
             k, n = left.shape[-1], ct.shape[-1]
             rows = prod(left.shape[:-1])
-            return F.matmul(_swap(F.reshape(left, shape=(rows, k))), F.reshape(ct, shape=(rows, n)))
+            return F.matmul(
+                _swap(F.reshape(left, shape=(rows, k))), F.reshape(ct, shape=(rows, n))
+            )
         return sum_to(F.matmul(_swap(left), ct), right.shape)
 
     def onnx(self, g: Any, a: Any, b: Any) -> Any:
@@ -127,7 +129,11 @@ class BatchDot(Op):
         return F.matmul(a, b)
 
     def onnx(self, g: Any, lhs: Any, rhs: Any) -> Any:
-        if not g.microsoft or g.dtype(lhs) != np.float32 or not (self.transpose_a | self.transpose_b):
+        if (
+            not g.microsoft
+            or g.dtype(lhs) != np.float32
+            or not (self.transpose_a | self.transpose_b)
+        ):
             return NotImplemented
         flags = {"transA": int(self.transpose_a), "transB": int(self.transpose_b)}
         return g.op("FusedMatMul", (lhs, rhs), domain="com.microsoft", **flags)
@@ -142,7 +148,7 @@ class BatchDot(Op):
 
 @op(mx="_npi_dot _np_dot")
 class Dot(Op):
-    """NumPy's ``dot``: last axis of `a` with the last but one of `b`; a product where one is 0-d."""
+    """NumPy's ``dot``: last axis of `a` with the last but one of `b`; a product with 0-d."""
 
     coerce = staticmethod(same_dtypes)
 
@@ -191,7 +197,9 @@ class LegacyDot(Op):
         else:
             left = F.reshape(lhs, shape=(prod(a[:-1]), a[-1])) if lhs.ndim > 2 else lhs
         if turn_b:
-            right = _swap(F.reshape(rhs, shape=(prod(b[:-1]), b[-1]))) if rhs.ndim > 2 else _swap(rhs)
+            right = (
+                _swap(F.reshape(rhs, shape=(prod(b[:-1]), b[-1]))) if rhs.ndim > 2 else _swap(rhs)
+            )
         else:
             right = F.reshape(rhs, shape=(b[0], prod(b[1:]))) if rhs.ndim > 2 else rhs
         product = F.matmul(left, right)
@@ -250,7 +258,7 @@ def _ordered(x: Any, axes: tuple[int, ...]) -> Any:
     return x if axes == tuple(range(x.ndim)) else F.transpose(x, axes=axes)
 
 
-# ---- einsum ----------------------------------------------------------------------------------------
+# ---- einsum ----------------------------------------------------------------------------------
 @op(mx="_npi_einsum")
 class Einsum(Op):
     """Einstein's summation, in NumPy's notation."""
@@ -295,7 +303,9 @@ class Einsum(Op):
         """Swap the result for operand `i`; labels that are nowhere else are spread over it."""
         labels = equation.inputs[i]
         own = list(dict.fromkeys(labels))
-        others = [(s, x) for j, (s, x) in enumerate(zip(equation.inputs, data, strict=True)) if j != i]
+        others = [
+            (s, x) for j, (s, x) in enumerate(zip(equation.inputs, data, strict=True)) if j != i
+        ]
         there = set(equation.output).union(*[s for s, _ in others])
         known = [c for c in own if c in there]
         inputs = [equation.output, *[s for s, _ in others]]
@@ -307,8 +317,9 @@ class Einsum(Op):
         full = tuple([sizes[c] for c in own])
         part = F.broadcast_to(part, shape=full)
         if len(own) != len(labels):
-            part = F.einsum(part, diagonal_mask(labels, sizes, ct.dtype),
-                            subscripts=f"{''.join(own)},{_distinct(labels)}->{_distinct(labels)}")  # fmt: skip
+            spread_labels = _distinct(labels)
+            text = f"{''.join(own)},{spread_labels}->{spread_labels}"
+            part = F.einsum(part, diagonal_mask(labels, sizes, ct.dtype), subscripts=text)
         return sum_to(part, data[i].shape)
 
     def onnx(self, g: Any, *data: Any) -> Any:
@@ -393,5 +404,3 @@ class KhatriRao(Op):
         return total
 
     samples = [S((2, 3), (4, 3)), S((2, 3)), S((2, 2), (1, 2), (3, 2))]
-
-

@@ -12,55 +12,48 @@ from typing import Any
 
 import numpy as np
 
-_ALL = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
-_ARITHMETIC_13 = frozenset("int32 int64 uint32 uint64".split())
-_LIMITS = frozenset("int8 int32 int64 uint8 uint32 uint64".split())
-_SIGNED_3264 = frozenset(("int32", "int64"))
+_SIGNED = frozenset(("int8", "int16", "int32", "int64"))
+_ALL = _SIGNED | {"uint8", "uint16", "uint32", "uint64"}
+_FULL = frozenset(("int32", "int64", "uint32", "uint64"))
+_LIMITS = _FULL | {"int8", "uint8"}
+_TWO = frozenset(("int32", "int64"))
+_BYTES = frozenset(("int8", "uint8"))
 _NONE: frozenset[str] = frozenset()
 
 #: integer and bool types that an operator takes: its standard's and ONNX Runtime's common ones
 KERNEL_TYPES: dict[str, frozenset[str]] = {
-    "Abs": _ALL,
-    "Add": _ALL,
-    "ArgMax": _SIGNED_3264 | {"int8", "uint8"},
-    "ArgMin": _SIGNED_3264 | {"int8", "uint8"},
-    "CumSum": _SIGNED_3264,
-    "DepthToSpace": frozenset(("int8", "uint8")),
-    "Div": _ALL,
-    "Einsum": _SIGNED_3264,
+    **dict.fromkeys(("Abs", "Add", "Div", "Mod", "Mul", "Sign", "Sub"), _ALL),
+    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _ALL),
+    "ArgMax": _TWO | _BYTES,
+    "ArgMin": _TWO | _BYTES,
+    "CumSum": _TWO,
+    "DepthToSpace": _BYTES,
+    "Einsum": _TWO,
     "Equal": _ALL | {"bool"},
-    "Greater": _ALL,
-    "GreaterOrEqual": _ALL,
-    "Less": _ALL,
-    "LessOrEqual": _ALL,
-    "MatMul": _ARITHMETIC_13,
+    "MatMul": _FULL,
     "Max": _LIMITS,
     "Min": _LIMITS,
-    "Mod": _ALL,
-    "Mul": _ALL,
-    "Neg": frozenset("int8 int16 int32 int64".split()),
-    "NonZero": _SIGNED_3264 | {"uint8", "bool"},
+    "Neg": _SIGNED,
+    "NonZero": _TWO | {"uint8", "bool"},
     "Pad": _LIMITS | {"bool"},
-    "Pow": _SIGNED_3264,
-    "ReduceMax": _SIGNED_3264 | {"int8", "uint8"},
+    "Pow": _TWO,
+    "ReduceMax": _TWO | _BYTES,
     "ReduceMean": _NONE,
-    "ReduceMin": _SIGNED_3264 | {"int8", "uint8"},
-    "ReduceProd": _SIGNED_3264,
-    "ReduceSum": _SIGNED_3264,
-    "Sign": _ALL,
-    "SpaceToDepth": frozenset(("int8", "uint8")),
-    "Sub": _ALL,
-    "TopK": frozenset("int16 int32 int64 int8 uint8".split()),
-    "Trilu": _SIGNED_3264 | {"bool"},
-    "Where": frozenset("int8 int32 int64 uint8 uint32".split()),
+    "ReduceMin": _TWO | _BYTES,
+    "ReduceProd": _TWO,
+    "ReduceSum": _TWO,
+    "SpaceToDepth": _BYTES,
+    "TopK": _SIGNED | {"uint8"},
+    "Trilu": _TWO | {"bool"},
+    "Where": _TWO | _BYTES | {"uint32"},
 }
-_OPSET_13: dict[str, frozenset[str]] = dict.fromkeys(("Add", "Sub", "Mul", "Div"), _ARITHMETIC_13)
+_OPSET_13: dict[str, frozenset[str]] = dict.fromkeys(("Add", "Sub", "Mul", "Div"), _FULL)
 
 #: operators whose result on 64 bits of the other sign is the same bits
-_MODULAR = frozenset(
-    "Add Sub Mul Neg MatMul CumSum ReduceSum ReduceProd Where Einsum Pad Trilu".split()
-    + "DepthToSpace SpaceToDepth".split()
-)
+_MODULAR = {
+    "Add", "CumSum", "DepthToSpace", "Einsum", "MatMul", "Mul", "Neg", "Pad", "ReduceProd",
+    "ReduceSum", "SpaceToDepth", "Sub", "Trilu", "Where",
+}  # fmt: skip
 _WIDER = ("uint8", "int8", "int16", "int32", "int64")
 
 
@@ -83,7 +76,13 @@ def kernel_type(g: Any, name: str, dtype: np.dtype[Any]) -> np.dtype[Any] | None
 
 
 def emit(
-    g: Any, name: str, operands: tuple[Any, ...], dtype: np.dtype[Any], *, back: bool = True, **attrs: Any
+    g: Any,
+    name: str,
+    operands: tuple[Any, ...],
+    dtype: np.dtype[Any],
+    *,
+    back: bool = True,
+    **attrs: Any,
 ) -> Any:
     """Emit the ONNX operator `name` on `operands` of `dtype`, through a wider integer if need be.
 

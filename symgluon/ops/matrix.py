@@ -1,4 +1,4 @@
-"""Decompositions of matrices and solvers, with MXNet's ``linalg_*`` operators.
+"""Decompositions of matrices and solvers.
 
 The last two axes are the matrices; the others are batches.  16-bit floats compute in float32.
 Gradients of what reads one triangle only (`cholesky`, `eigh`) are those on symmetric matrices.
@@ -32,7 +32,9 @@ def _lapack(name: str, function: Any, *arrays: Any) -> Any:
         with np.errstate(all="ignore"):
             found = function(*[wide(a) for a in arrays])
     except np.linalg.LinAlgError as error:
-        raise SymgluonError(f"{name}: {error}", received=f"a matrix of shape {arrays[0].shape}") from None
+        raise SymgluonError(
+            f"{name}: {error}", received=f"a matrix of shape {arrays[0].shape}"
+        ) from None
     if isinstance(found, tuple):
         return tuple([np.asarray(f, dtype) for f in found])
     return np.asarray(found, dtype)
@@ -48,7 +50,7 @@ def transposed(x: Any) -> Any:
     return F.swapaxes(x, axis1=-1, axis2=-2)
 
 
-def _columns(x: Any) -> Any:
+def columns(x: Any) -> Any:
     """Vectors of the last axis as factors of the columns of a matrix."""
     return F.expand_dims(x, axis=-2)
 
@@ -56,11 +58,13 @@ def _columns(x: Any) -> Any:
 def _square(name: str, x: TensorType) -> tuple[Any, ...]:
     shape = x.known_shape
     if len(shape) < 2 or not equal_dims(shape[-1], shape[-2]):
-        raise ShapeError(f"{name}: the last two axes are no square matrix", received=format_shape(shape))
+        raise ShapeError(
+            f"{name}: the last two axes are no square matrix", received=format_shape(shape)
+        )
     return shape
 
 
-def _regular(*shape: int) -> Any:
+def regular(*shape: int) -> Any:
     """Sample: matrices far from singular."""
 
     def draw(rng: Any) -> Any:
@@ -72,11 +76,11 @@ def _regular(*shape: int) -> Any:
     return draw
 
 
-def _definite(*shape: int) -> Any:
+def definite(*shape: int) -> Any:
     """Sample: symmetric positive definite matrices with distinct eigenvalues."""
 
     def draw(rng: Any) -> Any:
-        x = _regular(*shape)(rng)
+        x = regular(*shape)(rng)
         return x @ np.swapaxes(x, -1, -2)
 
     return draw
@@ -91,7 +95,7 @@ def _signs(vectors: Any, axis: int) -> Any:
 
 
 def _eigh(x: Any, triangle: str) -> tuple[Any, Any]:
-    values, vectors = np.linalg.eigh(x, triangle)  # type: ignore[arg-type]
+    values, vectors = np.linalg.eigh(x, triangle)  # type: ignore[call-overload]
     return values, vectors * _signs(vectors, -2)
 
 
@@ -105,7 +109,7 @@ class _OnMatrix(Op):
     """An operator on square float matrices."""
 
     coerce = staticmethod(float_operands)
-    samples: ClassVar[Any] = [S(_regular(3, 3)), S(_regular(2, 2, 2)), S(_regular(1, 1))]
+    samples: ClassVar[Any] = [S(regular(3, 3)), S(regular(2, 2, 2)), S(regular(1, 1))]
 
 
 @op(mx="_linalg_det linalg_det _npi_det")
@@ -184,12 +188,12 @@ class Cholesky(Op):
         both = transposed(F.solve_triangular(factor, transposed(left), transpose=True))
         return (both + transposed(both)) * 0.5
 
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2), lower=False), S(_definite(1, 1))]
+    samples = [S(definite(3, 3)), S(definite(2, 2, 2), lower=False), S(definite(1, 1))]
 
 
 @op()
 class SolveTriangular(Op):
-    """Solve ``A x = b`` for triangular A, of which only that triangle is read (or ``A^T x = b``)."""
+    """Solve ``A x = b`` (or ``A^T x = b``) for triangular A, reading only its triangle."""
 
     lower: bool = True
     transpose: bool = False
@@ -217,9 +221,9 @@ class SolveTriangular(Op):
         return ga, gb
 
     samples = [
-        S(_regular(3, 3), (3, 2)),
-        S(_regular(2, 2, 2), (2, 2, 3), lower=False),
-        S(_regular(2, 2), (2, 1), transpose=True),
+        S(regular(3, 3), (3, 2)),
+        S(regular(2, 2, 2), (2, 2, 3), lower=False),
+        S(regular(2, 2), (2, 1), transpose=True),
     ]
 
 
@@ -243,23 +247,27 @@ class Solve(Op):
         gb = F.solve(transposed(a), ct)
         ga = None
         if wants(0):
-            left, right = (gb, y) if y.ndim > 1 else (F.expand_dims(gb, axis=1), F.expand_dims(y, axis=1))
+            left, right = (
+                (gb, y) if y.ndim > 1 else (F.expand_dims(gb, axis=1), F.expand_dims(y, axis=1))
+            )
             ga = sum_to(-F.matmul(left, transposed(right)), a.shape)
         return ga, gb
 
     samples = [
-        S(_regular(3, 3), (3, 2)),
-        S(_regular(3, 3), (3,)),
-        S(_regular(2, 2, 2), (2, 2, 1)),
+        S(regular(3, 3), (3, 2)),
+        S(regular(3, 3), (3,)),
+        S(regular(2, 2, 2), (2, 2, 1)),
     ]
 
 
-# ---- spectra -----------------------------------------------------------------------------------------
+# ---- spectra ---------------------------------------------------------------------------------
 def _gaps(values: Any) -> Any:
     """One over ``value_j - value_i``, zero on the diagonal."""
     gap = F.expand_dims(values, axis=-2) - F.expand_dims(values, axis=-1)
     one = F.eye(N=values.shape[-1], dtype="bool")
-    return F.where(one, np.zeros((), values.dtype), 1.0 / F.where(one, np.ones((), values.dtype), gap))
+    return F.where(
+        one, np.zeros((), values.dtype), 1.0 / F.where(one, np.ones((), values.dtype), gap)
+    )
 
 
 @op(mx="_npi_eigh")
@@ -284,12 +292,12 @@ class Eigh(Op):
         if ct[1] is not None:
             inner = F.matmul(transposed(vectors), ct[1]) * _gaps(values)
         if ct[0] is not None:
-            straight = F.eye(N=values.shape[-1], dtype=a.dtype) * _columns(ct[0])
+            straight = F.eye(N=values.shape[-1], dtype=a.dtype) * columns(ct[0])
             inner = straight if inner is None else inner + straight
         full = F.matmul(F.matmul(vectors, inner), transposed(vectors))
         return (full + transposed(full)) * 0.5
 
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2), UPLO="U")]
+    samples = [S(definite(3, 3)), S(definite(2, 2, 2), UPLO="U")]
 
 
 @op(mx="_npi_eigvalsh")
@@ -302,7 +310,7 @@ class Eigvalsh(Op):
     def decompose(self, a: Any) -> Any:
         return F.eigh(a, UPLO=self.UPLO)[0]
 
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2), UPLO="U")]
+    samples = [S(definite(3, 3)), S(definite(2, 2, 2), UPLO="U")]
 
 
 def _real(found: Any) -> Any:
@@ -327,7 +335,7 @@ class Eig(Op):
     def kernel(self, a: Any) -> Any:
         return _lapack(self.name, lambda x: _real(tuple(np.linalg.eig(x))), a)
 
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2))]
+    samples = [S(definite(3, 3)), S(definite(2, 2, 2))]
 
 
 @op(mx="_npi_eigvals")
@@ -343,7 +351,7 @@ class Eigvals(Op):
     def kernel(self, a: Any) -> Any:
         return _lapack(self.name, lambda x: _real(np.linalg.eigvals(x)), a)
 
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2))]
+    samples = [S(definite(3, 3)), S(definite(2, 2, 2))]
 
 
 @op(mx="_npi_svd")
@@ -374,23 +382,23 @@ class Svd(Op):
         gaps = _gaps(s * s)
         inner = F.zeros_like(F.matmul(ut, u))
         if gs is not None:
-            inner = F.eye(N=s.shape[-1], dtype=a.dtype) * _columns(gs)
+            inner = F.eye(N=s.shape[-1], dtype=a.dtype) * columns(gs)
         if gu is not None:
             turn = F.matmul(ut, gu)
-            inner = inner + (turn - transposed(turn)) * gaps * _columns(s)
+            inner = inner + (turn - transposed(turn)) * gaps * columns(s)
         if gv is not None:
             turn = F.matmul(v, transposed(gv))
             inner = inner + F.expand_dims(s, axis=-1) * ((turn - transposed(turn)) * gaps)
         total = F.matmul(F.matmul(u, inner), v)
         if gu is not None:
             rest = gu - F.matmul(u, F.matmul(ut, gu))
-            total = total + F.matmul(rest / _columns(s), v)
+            total = total + F.matmul(rest / columns(s), v)
         if gv is not None:
             rest = gv - F.matmul(F.matmul(gv, vt), v)
-            total = total + F.matmul(u / _columns(s), rest)
+            total = total + F.matmul(u / columns(s), rest)
         return total
 
-    samples = [S(_regular(3, 3)), S(_regular(2, 2, 3)), S(_regular(3, 2))]
+    samples = [S(regular(3, 3)), S(regular(2, 2, 3)), S(regular(3, 2))]
 
 
 @op()
@@ -402,7 +410,7 @@ class SvdValues(Op):
     def decompose(self, a: Any) -> Any:
         return F.svd(a)[1]
 
-    samples = [S(_regular(3, 3)), S(_regular(2, 2, 3))]
+    samples = [S(regular(3, 3)), S(regular(2, 2, 3))]
 
 
 @op(mx="_npi_qr")
@@ -443,7 +451,7 @@ class Qr(Op):
         right = gq + F.matmul(q, both)
         return transposed(F.solve_triangular(r, transposed(right), lower=False))
 
-    samples = [S(_regular(3, 3)), S(_regular(2, 3, 2)), S(_regular(2, 3))]
+    samples = [S(regular(3, 3)), S(regular(2, 3, 2)), S(regular(2, 3))]
 
 
 @op(mx="_npi_pinv_scalar_rcond")
@@ -475,234 +483,4 @@ class Pinv(Op):
             + F.matmul(F.matmul(transposed(y), y), turned - F.matmul(k, a))
         )
 
-    samples = [S(_regular(3, 3)), S(_regular(2, 3, 2)), S(_regular(2, 3))]
-
-
-# ---- MXNet's linalg family -----------------------------------------------------------------------------
-def _rows_at(x: Any, axis: int) -> Any:
-    """Bring the axis of the rows before the last one."""
-    return x if axis in (-2, x.ndim - 2) else F.moveaxis(x, source=axis, destination=-2)
-
-
-def _product(a: Any, b: Any, transpose_a: bool, transpose_b: bool, alpha: float, axis: int) -> Any:
-    left, right = _rows_at(a, axis), _rows_at(b, axis)
-    left = transposed(left) if transpose_a else left
-    right = transposed(right) if transpose_b else right
-    y = F.matmul(left, right)
-    return y if alpha == 1 else y * alpha
-
-
-@op(mx="_linalg_gemm linalg_gemm")
-class LinalgGemm(Op):
-    """``alpha op(A) op(B) + beta C``; the rows of the matrices lie on `axis`."""
-
-    transpose_a: bool = False
-    transpose_b: bool = False
-    alpha: float = 1.0
-    beta: float = 1.0
-    axis: int = -2
-    coerce = staticmethod(same_dtypes)
-
-    def decompose(self, A: Any, B: Any, C: Any) -> Any:
-        y = _product(A, B, self.transpose_a, self.transpose_b, self.alpha, self.axis)
-        y = y + _rows_at(C, self.axis) * self.beta
-        return y if self.axis in (-2, y.ndim - 2) else F.moveaxis(y, source=-2, destination=self.axis)
-
-    samples = [
-        S((2, 3), (3, 2), (2, 2)),
-        S((2, 3, 2), (2, 4, 3), (2, 2, 4), transpose_a=True, transpose_b=True, alpha=2.0, beta=0.5),
-        S((2, 5, 3), (3, 5, 2), (2, 5, 2), axis=0),
-    ]
-
-
-@op(mx="_linalg_gemm2 linalg_gemm2")
-class LinalgGemm2(Op):
-    """``alpha op(A) op(B)``; the rows of the matrices lie on `axis`."""
-
-    transpose_a: bool = False
-    transpose_b: bool = False
-    alpha: float = 1.0
-    axis: int = -2
-    coerce = staticmethod(same_dtypes)
-
-    def decompose(self, A: Any, B: Any) -> Any:
-        y = _product(A, B, self.transpose_a, self.transpose_b, self.alpha, self.axis)
-        return y if self.axis in (-2, y.ndim - 2) else F.moveaxis(y, source=-2, destination=self.axis)
-
-    samples = [
-        S((2, 3), (3, 2)),
-        S((2, 3, 2), (2, 4, 3), transpose_a=True, transpose_b=True, alpha=2.0),
-    ]
-
-
-@op(mx="_linalg_syrk linalg_syrk")
-class LinalgSyrk(Op):
-    """``alpha A A^T``, or ``alpha A^T A``."""
-
-    transpose: bool = False
-    alpha: float = 1.0
-
-    def decompose(self, A: Any) -> Any:
-        pair = (transposed(A), A) if self.transpose else (A, transposed(A))
-        y = F.matmul(*pair)
-        return y if self.alpha == 1 else y * self.alpha
-
-    samples = [S((2, 3)), S((2, 3, 2), transpose=True, alpha=0.5)]
-
-
-@op(mx="_linalg_potrf linalg_potrf")
-class LinalgPotrf(Op):
-    """Lower Cholesky factor."""
-
-    def decompose(self, A: Any) -> Any:
-        return F.cholesky(A)
-
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2))]
-
-
-@op(mx="_linalg_potri linalg_potri")
-class LinalgPotri(Op):
-    """Inverse of ``A A^T`` for a lower triangular A."""
-
-    def decompose(self, A: Any) -> Any:
-        eye = F.broadcast_to(F.eye(N=A.shape[-1], dtype=A.dtype), shape=A.shape)
-        inverse = F.solve_triangular(A, eye)
-        return F.matmul(transposed(inverse), inverse)
-
-    samples = [S(_regular(3, 3)), S(_regular(2, 2, 2))]
-
-
-class _Triangular(Op):
-    transpose: bool = False
-    rightside: bool = False
-    lower: bool = True
-    alpha: float = 1.0
-    coerce = staticmethod(float_operands)
-
-    samples: ClassVar[Any] = [
-        S(_regular(3, 3), (3, 2)),
-        S(_regular(2, 2, 2), (2, 3, 2), rightside=True, alpha=2.0),
-        S(_regular(3, 3), (3, 2), transpose=True, lower=False),
-        S(_regular(3, 3), (2, 3), transpose=True, rightside=True),
-    ]
-
-
-@op(mx="_linalg_trmm linalg_trmm")
-class LinalgTrmm(_Triangular):
-    """``alpha op(A) B`` for triangular A, or ``alpha B op(A)``."""
-
-    def decompose(self, A: Any, B: Any) -> Any:
-        triangle = F.tril(A) if self.lower else F.triu(A)
-        triangle = transposed(triangle) if self.transpose else triangle
-        y = F.matmul(B, triangle) if self.rightside else F.matmul(triangle, B)
-        return y if self.alpha == 1 else y * self.alpha
-
-
-@op(mx="_linalg_trsm linalg_trsm")
-class LinalgTrsm(_Triangular):
-    """Solve ``op(A) X = alpha B`` for triangular A, or ``X op(A) = alpha B``."""
-
-    def decompose(self, A: Any, B: Any) -> Any:
-        right = B if self.alpha == 1 else B * self.alpha
-        if not self.rightside:
-            return F.solve_triangular(A, right, lower=self.lower, transpose=self.transpose)
-        found = F.solve_triangular(
-            A, transposed(right), lower=self.lower, transpose=not self.transpose
-        )
-        return transposed(found)
-
-
-@op(mx="_linalg_sumlogdiag:rank1 linalg_sumlogdiag:rank1")
-class LinalgSumlogdiag(Op):
-    """Sum of the logarithms of the diagonal."""
-
-    def decompose(self, A: Any) -> Any:
-        return F.sum(F.log(F.diagonal(A, axis1=-2, axis2=-1)), axis=-1)
-
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2))]
-
-
-@op(mx="_linalg_extractdiag linalg_extractdiag")
-class LinalgExtractdiag(Op):
-    """The diagonal `offset` of each matrix."""
-
-    offset: int = 0
-
-    def decompose(self, A: Any) -> Any:
-        return F.diagonal(A, offset=self.offset, axis1=-2, axis2=-1)
-
-    samples = [S((3, 3)), S((2, 3, 3), offset=1), S((3, 3), offset=-2)]
-
-
-def _triangle(n: int, offset: int, lower: bool) -> Any:
-    """Rows and columns of a triangle: below (row by row) or above (column by column)."""
-    if offset > 0 or (offset == 0 and not lower):
-        return np.tril_indices(n, -offset)[::-1]
-    return np.tril_indices(n, offset)
-
-
-@op(mx="_linalg_extracttrian linalg_extracttrian")
-class LinalgExtracttrian(Op):
-    """A triangle of each matrix as a vector; a positive `offset` means the upper one.
-
-    The lower triangle is read row by row, the upper one column by column.
-    """
-
-    offset: int = 0
-    lower: bool = True
-
-    def decompose(self, A: Any) -> Any:
-        n = int(A.shape[-1])
-        rows, columns = _triangle(n, self.offset, self.lower)
-        flat = F.reshape(A, shape=(*A.shape[:-2], n * n))
-        return F.take(flat, rows * n + columns, axis=-1)
-
-    samples = [S((3, 3)), S((2, 3, 3), offset=1), S((3, 3), offset=-1), S((3, 3), lower=False)]
-
-
-@op(mx="_linalg_maketrian linalg_maketrian")
-class LinalgMaketrian(Op):
-    """Matrices with the vectors of the last axis as a triangle: inverse of `linalg_extracttrian`."""
-
-    offset: int = 0
-    lower: bool = True
-
-    def decompose(self, A: Any) -> Any:
-        count = int(A.shape[-1])
-        k = int((np.sqrt(8 * count + 1) - 1) / 2)
-        if k * (k + 1) // 2 != count:
-            raise ShapeError(f"linalg_maketrian: {count} elements make no triangle")
-        n = k + abs(self.offset)
-        rows, columns = _triangle(n, self.offset, self.lower)
-        flat = F.take_grad(A, rows * n + columns, size=n * n, axis=A.ndim - 1)
-        return F.reshape(flat, shape=(*A.shape[:-1], n, n))
-
-    samples = [S((6,)), S((2, 3), offset=1), S((3,), offset=-1), S((3,), lower=False)]
-
-
-@op(mx="_linalg_gelqf linalg_gelqf")
-class LinalgGelqf(Op):
-    """Factors of A: lower triangular times one with orthonormal rows (that one comes first)."""
-
-    coerce = staticmethod(float_operands)
-
-    def decompose(self, A: Any) -> Any:
-        q, r = F.qr(transposed(A))
-        return transposed(q), transposed(r)
-
-    samples = [S(_regular(2, 3)), S(_regular(2, 2, 2))]
-
-
-@op(mx="_linalg_syevd")
-class LinalgSyevd(Op):
-    """Eigenvectors (rows), then eigenvalues (rising), of symmetric matrices."""
-
-    coerce = staticmethod(float_operands)
-
-    def decompose(self, A: Any) -> Any:
-        values, vectors = F.eigh(A)
-        return transposed(vectors), values
-
-    samples = [S(_definite(3, 3)), S(_definite(2, 2, 2))]
-
-
+    samples = [S(regular(3, 3)), S(regular(2, 3, 2)), S(regular(2, 3))]

@@ -311,11 +311,8 @@ class Prelu(Op):
         size = None if x.shape is None else x.shape[1] if len(x.shape) > 1 else 1
         return x, deferred(gamma, (size,))
 
-    def infer(self, x: TensorType, gamma: TensorType) -> TensorType:
-        check_dtypes("prelu", x, gamma)
-        return x
-
     def decompose(self, x: Any, gamma: Any) -> Any:
+        check_dtypes("prelu", x, gamma)
         shape: Sequence[Any] = gamma.shape
         if x.ndim > 1 and gamma.ndim == 1:
             shape = (1, gamma.shape[0], *(1,) * (x.ndim - 2))

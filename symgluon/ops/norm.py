@@ -257,17 +257,24 @@ class GroupNorm(Op):
 
     def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
         shape = x.known_shape
-        if len(shape) < 2:
-            raise ShapeError("GroupNorm: data has no channel axis", received=str(x))
-        if shape[1] % self.num_groups != 0:
-            raise ShapeError(
-                f"GroupNorm: {shape[1]} channels cannot be cut into {self.num_groups} groups"
-            )
+        self.check(shape)
         check_shape("GroupNorm", "gamma", gamma.shape, (shape[1],))
         check_shape("GroupNorm", "beta", beta.shape, (shape[1],))
         return x
 
+    def check(self, shape: Any) -> None:
+        """Require channels that can be cut into the groups, and something to average over."""
+        if len(shape) < 3:
+            raise ShapeError(
+                "GroupNorm: data needs a batch, a channel and a spatial axis", received=shape
+            )
+        if shape[1] % self.num_groups != 0:
+            raise ShapeError(
+                f"GroupNorm: {shape[1]} channels cannot be cut into {self.num_groups} groups"
+            )
+
     def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        self.check(x.shape)
         if not x.size:
             return x.copy()
         grouped = x.reshape(x.shape[0], self.num_groups, -1)
@@ -286,7 +293,8 @@ class GroupNorm(Op):
         y = y * _cast(along(gamma, 1, x.ndim), x.dtype)
         return y + _cast(along(beta, 1, x.ndim), x.dtype)
 
-    samples = [S((2, 4, 3), 4, 4, num_groups=2), S((1, 4), 4, 4), S((2, 4, 2, 2), 4, 4, num_groups=4)]
+    samples = [S((2, 4, 3), 4, 4, num_groups=2), S((1, 4, 1), 4, 4),
+               S((2, 4, 2, 2), 4, 4, num_groups=4)]  # fmt: skip
 
 
 @op()
@@ -301,12 +309,16 @@ class InstanceNorm(Op):
         return x, deferred(gamma, (size,)), deferred(beta, (size,))
 
     def infer(self, x: TensorType, gamma: TensorType, beta: TensorType) -> TensorType:
-        if len(x.known_shape) < 3:
-            raise ShapeError("InstanceNorm: data has no spatial axes", received=str(x))
+        self.check(x.known_shape)
         size = axis_size(x, self.axis)
         check_shape("InstanceNorm", "gamma", gamma.shape, (size,))
         check_shape("InstanceNorm", "beta", beta.shape, (size,))
         return x
+
+    def check(self, shape: Any) -> None:
+        """Require something to average over."""
+        if len(shape) < 3:
+            raise ShapeError("InstanceNorm: data needs a spatial axis", received=shape)
 
     def axes(self, rank: int) -> tuple[int, ...]:
         """Axes that are averaged over."""
@@ -314,6 +326,7 @@ class InstanceNorm(Op):
         return tuple(i for i in range(1, rank) if i != at)
 
     def kernel(self, x: Any, gamma: Any, beta: Any) -> Any:
+        self.check(x.shape)
         if not x.size:
             return x.copy()
         y = _normalised(x, self.axes(x.ndim), self.eps)

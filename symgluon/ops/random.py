@@ -1,8 +1,8 @@
 """Draws of random numbers.
 
 Draws of standard distributions have no operands; scaling and shifting them is ordinary arithmetic.
-Draws whose parameters are arrays take them as operands.  In a trace a draw is a node with the effect
-`RANDOM`, which a pass turns into an input drawn by the caller.
+Draws whose parameters are arrays take them as operands.  In a trace a draw is a node with the
+effect `RANDOM`, which a pass turns into an input drawn by the caller.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ir.attrs import DType, Shape
 from symgluon.ir.op import RANDOM, Op, S, op
@@ -25,7 +26,7 @@ class _Draw(Op):
     """A draw without operands."""
 
     shape: Shape = ()
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
     effects = frozenset({RANDOM})
     no_grad = True
 
@@ -91,7 +92,7 @@ class RandomRandint(Op):
     low: int
     high: int
     shape: Shape = ()
-    dtype: DType = "int32"
+    dtype: DType = dtypes.int32
     effects = frozenset({RANDOM})
     no_grad = True
 
@@ -125,12 +126,12 @@ class RandomPermutation(Op):
     samples = [S(n=5), S(n=0)]
 
 
-# ---- parameters as operands ----------------------------------------------------------------------------
+# ---- parameters as operands ------------------------------------------------------------------
 class _Drawn(Op):
     """One draw (or `shape` of them, in new last axes) for each element of the operands."""
 
     shape: Shape = ()
-    dtype: DType = "float32"
+    dtype: DType = dtypes.float32
     effects = frozenset({RANDOM})
     no_grad = True
     coerce = staticmethod(float_operands)
@@ -144,7 +145,10 @@ class _Drawn(Op):
         wide = [np.asarray(o, np.float64) for o in np.broadcast_arrays(*operands)]
         shape = tuple(int(n) for n in self.shape)
         return tuple(
-            [np.broadcast_to(o.reshape(o.shape + (1,) * len(shape)), o.shape + shape) for o in wide]
+            [
+                np.broadcast_to(o.reshape(o.shape + (1,) * len(shape)), o.shape + shape)
+                for o in wide
+            ]
         )
 
 
@@ -199,7 +203,7 @@ class RandomCategorical(Op):
     """Places drawn with the probabilities in the last axis of `prob`, `shape` of them a row."""
 
     shape: Shape = ()
-    dtype: DType = "int32"
+    dtype: DType = dtypes.int32
     effects = frozenset({RANDOM})
     no_grad = True
 
@@ -228,12 +232,14 @@ class RandomMultinomial(Op):
 
     n: int
     shape: Shape = ()
-    dtype: DType = "int64"
+    dtype: DType = dtypes.int64
     effects = frozenset({RANDOM})
     no_grad = True
 
     def infer(self, pvals: TensorType) -> TensorType:
-        return TensorType((*pvals.known_shape[:-1], *self.shape, pvals.known_shape[-1]), self.dtype)
+        return TensorType(
+            (*pvals.known_shape[:-1], *self.shape, pvals.known_shape[-1]), self.dtype
+        )
 
     def kernel(self, pvals: Any) -> Any:
         shape = tuple(int(k) for k in self.shape)
@@ -244,7 +250,8 @@ class RandomMultinomial(Op):
         wide = wide / np.where(total > 1, total, 1)
         lead = wide.shape[:-1]
         spread = np.broadcast_to(
-            wide.reshape(*lead, *(1,) * len(shape), wide.shape[-1]), (*lead, *shape, wide.shape[-1])
+            wide.reshape(*lead, *(1,) * len(shape), wide.shape[-1]),
+            (*lead, *shape, wide.shape[-1]),
         )
         return np.asarray(generator().multinomial(self.n, spread)).astype(self.dtype)
 

@@ -41,7 +41,8 @@ class _Sequence(Op):
             raise AttributeValueError(f"{self.name}: axis {self.axis}", expected="0 or 1")
         if data.ndim < 2:
             raise ShapeError(
-                f"{self.name}: data has no axes of time and batch", received=format_shape(data.shape)
+                f"{self.name}: data has no axes of time and batch",
+                received=format_shape(data.shape),
             )
         if not self.use_sequence_length:
             return None

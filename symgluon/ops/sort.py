@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.errors import AttributeValueError
 from symgluon.ir.attrs import DType
 from symgluon.ir.op import Op, S, op
@@ -123,7 +124,7 @@ class Sort(_Sorted):
 class Argsort(_Sorted):
     """Places that sort `x` along `axis`; equal elements keep their order."""
 
-    dtype: DType = "int64"
+    dtype: DType = dtypes.int64
     no_grad = True
 
     def decompose(self, x: Any) -> Any:
@@ -133,13 +134,17 @@ class Argsort(_Sorted):
         places = F.top_places(x, k=x.shape[axis], axis=axis, largest=not self.is_ascend)
         return cast_to(places, self.dtype)
 
-    samples = [S((2, 5)), S((4, 3), axis=0, is_ascend=False), S((2, 3), axis=None, dtype="float32"),
-               S(np.array([3, 1, 2, 1], np.int32))]  # fmt: skip
+    samples = [
+        S((2, 5)),
+        S((4, 3), axis=0, is_ascend=False),
+        S((2, 3), axis=None, dtype="float32"),
+        S(np.array([3, 1, 2, 1], np.int32)),
+    ]
 
 
 @mx_function("argsort _npi_argsort")
 def mx_argsort(
-    data: Any, *, axis: int | None = -1, is_ascend: bool = True, dtype: DType = "float32"
+    data: Any, *, axis: int | None = -1, is_ascend: bool = True, dtype: DType = dtypes.float32
 ) -> Any:
     """Places in float32 unless another dtype is asked for."""
     return F.argsort(data, axis=axis, is_ascend=is_ascend, dtype=dtype)
@@ -153,7 +158,7 @@ def mx_topk(
     k: int = 1,
     ret_typ: str = "indices",
     is_ascend: bool = False,
-    dtype: DType = "float32",
+    dtype: DType = dtypes.float32,
 ) -> Any:
     """The `k` largest (``k < 1``: all, in order): values, places, both, or a mask of them."""
     x = F.reshape(data, shape=(-1,)) if axis is None else data

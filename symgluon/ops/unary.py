@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.errors import DTypeError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
 from symgluon.ops.apply import F
-from symgluon.ops.families import math_operands, number_operands, unary
+from symgluon.ops.families import number_operands, unary
 from symgluon.ops.kernels import special
 from symgluon.ops.lowering import emit, one, where
 from symgluon.ops.mx import cast_to, mx_function
@@ -42,7 +41,7 @@ def _names(name: str, *more: str, sparse: bool = True, numpy: bool = True) -> st
     return " ".join([*rows, *more])
 
 
-# ---- signs and rounding: integers stay integers --------------------------------------------------
+# ---- signs and rounding: integers stay integers ----------------------------------------------
 def _sign(x: Any) -> Any:
     """NaN has sign 0 in MXNet."""
     if x.dtype.kind in "iu":
@@ -161,7 +160,7 @@ class Around(Op):
     samples = [S((2, 3)), S(()), S((0,), decimals=1), S((5,), decimals=2), S((5,), decimals=-1)]
 
 
-# ---- powers, exponentials, logarithms ------------------------------------------------------------
+# ---- powers, exponentials, logarithms --------------------------------------------------------
 unary("reciprocal", np.reciprocal, grad=lambda ct, y, x: -(ct * (y * y)), floats=False,
       bools=False,
       onnx=lambda g, x: _onnx_reciprocal(g, x), mx="reciprocal _npi_reciprocal",
@@ -206,7 +205,7 @@ unary("exp2", np.exp2, grad=lambda ct, y, x: ct * (y * LN2),
 
 
 def _onnx_expm1(g: Any, x: Any) -> Any:
-    """2 tanh(x / 2) / (1 - tanh(x / 2)) keeps the digits of a small x, exp(x) - 1 those of others."""
+    """2 t / (1 - t) with t = tanh(x / 2) keeps the digits of a small x, exp(x) - 1 of others."""
     dtype = g.dtype(x)
     unit = one(g, dtype)
     half = g.Tanh(g.Mul(x, one(g, dtype, 0.5)))
@@ -215,11 +214,11 @@ def _onnx_expm1(g: Any, x: Any) -> Any:
 
 
 def _onnx_log1p(g: Any, x: Any) -> Any:
-    return _onnx_log1p_of(g, x, g.dtype(x))
+    return onnx_log1p(g, x, g.dtype(x))
 
 
-def _onnx_log1p_of(g: Any, x: Any, dtype: Any) -> Any:
-    """log(u) x / (u - 1) with u = 1 + x: the rounding of u cancels (Kahan)."""
+def onnx_log1p(g: Any, x: Any, dtype: Any) -> Any:
+    """Emit log(u) x / (u - 1) with u = 1 + x: the rounding of u cancels (Kahan)."""
     unit = one(g, dtype)
     u = g.Add(x, unit)
     d = g.Sub(u, unit)
@@ -241,7 +240,7 @@ unary("log10", np.log10, grad=_over(LN10), onnx=_scaled("Log", 1 / LN10), mx=_na
 unary("log1p", np.log1p, grad=lambda ct, y, x: ct / (x + 1.0), onnx=_onnx_log1p,
       mx=_names("log1p"), samples=within(-0.5, 3.0))  # fmt: skip
 
-# ---- trigonometric and hyperbolic ----------------------------------------------------------------
+# ---- trigonometric and hyperbolic ------------------------------------------------------------
 INSIDE = within(-0.9, 0.9)
 
 unary("sin", np.sin, grad=lambda ct, y, x: ct * F.cos(x), onnx="Sin", mx=_names("sin"))
@@ -273,311 +272,3 @@ def _scale_row(name: str, function: Any, factor: float) -> None:
 
 _scale_row("degrees", np.degrees, 180.0 / math.pi)
 _scale_row("radians", np.radians, math.pi / 180.0)
-
-# ---- activations and special functions -----------------------------------------------------------
-TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
-
-
-def _nonnegative(x: Any) -> Any:
-    return np.maximum(x, x.dtype.type(0))
-
-
-def _relu_grad(ct: Any, y: Any, x: Any) -> Any:
-    return ct * F.cast(F.greater(y, 0.0), dtype=ct.dtype)
-
-
-def _onnx_relu(g: Any, x: Any) -> Any:
-    dtype = g.dtype(x)
-    return g.Relu(x) if dtype.kind not in "iub" else emit(g, "Max", (x, one(g, dtype, 0)), dtype)
-
-
-def _onnx_softsign(g: Any, x: Any) -> Any:
-    return g.Div(x, g.Add(g.Abs(x), one(g, g.dtype(x))))
-
-
-def _onnx_softplus(g: Any, x: Any, dtype: Any) -> Any:
-    """Emit Softplus; ONNX Runtime has none for float64: max(x, 0) + log(1 + exp(-|x|)) there."""
-    if dtype != np.float64:
-        return g.Softplus(x)
-    return g.Add(g.Relu(x), _onnx_log1p_of(g, g.Exp(g.Neg(g.Abs(x))), dtype))
-
-
-unary("relu", _nonnegative, grad=_relu_grad, onnx=_onnx_relu, floats=False, eager_min=10_000,
-      mx="relu _sparse_relu _npx_relu")  # fmt: skip
-unary("sigmoid", special.sigmoid, grad=lambda ct, y, x: ct * (y * (1.0 - y)), onnx="Sigmoid",
-      mx="sigmoid:same _sparse_sigmoid:same _npx_sigmoid", eager_min=2_000)  # fmt: skip
-unary("log_sigmoid", special.log_sigmoid, grad=lambda ct, y, x: ct * F.sigmoid(-x),
-      onnx=lambda g, x: g.Neg(_onnx_softplus(g, g.Neg(x), g.dtype(x))),
-      mx="log_sigmoid:same _sparse_log_sigmoid:same")  # fmt: skip
-unary("softsign", special.softsign, grad=lambda ct, y, x: ct / F.square(F.abs(x) + 1.0),
-      onnx=_onnx_softsign, mx="softsign:same _npx_softsign")  # fmt: skip
-unary("softplus", special.softplus, grad=lambda ct, y, x: ct * F.sigmoid(x),
-      onnx=lambda g, x: _onnx_softplus(g, x, g.dtype(x)), eager_min=2_000,
-      doc="log(1 + exp(x)), MXNet's softrelu.")  # fmt: skip
-unary("erf", special.erf, grad=lambda ct, y, x: ct * (F.exp(-(x * x)) * TWO_OVER_ROOT_PI),
-      onnx="Erf", mx="erf:same _npx_erf", eager_min=200)  # fmt: skip
-unary("erfinv", special.erfinv, grad=lambda ct, y, x: ct * (F.exp(y * y) / TWO_OVER_ROOT_PI),
-      mx="erfinv:same _npx_erfinv", samples=within(-0.9, 0.9))  # fmt: skip
-unary("gamma", special.gamma, grad=lambda ct, y, x: ct * (y * F.digamma(x)),
-      mx="gamma:same _sparse_gamma:same _npx_gamma", samples=POSITIVE)  # fmt: skip
-unary("gammaln", special.gammaln, grad=lambda ct, y, x: ct * F.digamma(x),
-      mx="gammaln:same _sparse_gammaln:same _npx_gammaln", samples=POSITIVE)  # fmt: skip
-unary("digamma", lambda x: special.polygamma(0, x),
-      grad=lambda ct, y, x: ct * F.polygamma(x, n=1),
-      mx="digamma:same _sparse_digamma:same _npx_digamma", samples=POSITIVE)  # fmt: skip
-
-
-@op()
-class Polygamma(Op):
-    """Derivative of order `n` of digamma."""
-
-    n: int
-    coerce = staticmethod(math_operands)
-    inplace = ((0, 0),)
-
-    def infer(self, x: TensorType) -> TensorType:
-        return x
-
-    def kernel(self, x: Any) -> Any:
-        return special.polygamma(self.n, x)
-
-    def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        return ct * F.polygamma(x, n=self.n + 1)
-
-    samples = [S(within(0.2, 3.0)[0].operands[0], n=1), S(within(1, 3)[1].operands[0], n=3)]
-
-
-@op(mx="mish:same _sparse_mish:same")
-class Mish(Op):
-    """``x * tanh(log(1 + exp(x)))``.  Source: arXiv:1908.08681."""
-
-    coerce = staticmethod(math_operands)
-
-    def kernel(self, x: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return special.mish(x)
-
-    def decompose(self, x: Any) -> Any:
-        return x * F.tanh(F.softplus(x))
-
-    samples = [S((2, 3)), S(()), S((0, 3))]
-
-
-@op(mx="hard_sigmoid:same")
-class HardSigmoid(Op):
-    """``alpha * x + beta``, cut to [0, 1]."""
-
-    alpha: float = 0.2
-    beta: float = 0.5
-    coerce = staticmethod(math_operands)
-
-    def decompose(self, x: Any) -> Any:
-        return F.clip(x * self.alpha + self.beta, a_min=0.0, a_max=1.0)
-
-    def onnx(self, g: Any, x: Any) -> Any:
-        if g.dtype(x) == np.float64:
-            return NotImplemented
-        return g.HardSigmoid(x, alpha=self.alpha, beta=self.beta)
-
-    samples = [S((2, 3)), S((7,), alpha=0.5, beta=0.3), S((0, 3))]
-
-
-@op(mx="smooth_l1:same _npx_smooth_l1")
-class SmoothL1(Op):
-    """``0.5 (s x)^2`` where ``|x| < 1 / s^2``, else ``|x| - 0.5 / s^2``, s being `scalar`."""
-
-    scalar: float = 1.0
-    coerce = staticmethod(math_operands)
-
-    def decompose(self, x: Any) -> Any:
-        square = self.scalar * self.scalar
-        size = F.abs(x)
-        inner = F.clip(size, a_min=None, a_max=1.0 / square)
-        return inner * (size - inner * 0.5) * square
-
-    def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        return ct * F.clip(x * (self.scalar * self.scalar), a_min=-1.0, a_max=1.0)
-
-    samples = [S((2, 3)), S((5,), scalar=2.0), S(()), S((0, 2), scalar=0.5)]
-
-
-# ---- logic and tests -----------------------------------------------------------------------------
-def _test(function: Any, integers: bool = False) -> Any:
-    """Test of floats that is constant for integers."""
-
-    def apply(x: Any) -> Any:
-        if x.dtype.kind in "iub":
-            return np.full(x.shape, integers)
-        return function(x)
-
-    return apply
-
-
-def _onnx_test(emit_float: Any, integers: bool = False) -> Any:
-    def lower(g: Any, x: Any) -> Any:
-        if g.dtype(x).kind in "iub":
-            flag = g.const(np.asarray(integers))
-            return g.Expand(flag, g.shape_vector(g.shape(x)))
-        return emit_float(g, x)
-
-    return lower
-
-
-def _onnx_isinf(g: Any, x: Any, **sides: int) -> Any:
-    # before opset 20 the operator is not defined for float16, which float32 holds exactly
-    if g.opset < 20 and g.dtype(x).itemsize == 2:
-        x = g.cast(x, np.dtype(np.float32))
-    return g.IsInf(x, **sides)
-
-
-def _row(name: str, function: Any, onnx: Any, mx: str) -> None:
-    unary(name, function, onnx=onnx, floats=False, result="bool", mx=mx)
-
-
-_row("logical_not", np.logical_not, lambda g, x: g.Not(g.cast(x, np.dtype(bool))),
-     "logical_not:same _npi_logical_not")  # fmt: skip
-_row("isnan", _test(np.isnan), _onnx_test(lambda g, x: g.IsNaN(x)), "_npi_isnan _contrib_isnan")
-_row("isinf", _test(np.isinf), _onnx_test(_onnx_isinf), "_npi_isinf _contrib_isinf")
-_row("isposinf", _test(lambda x: x == np.inf),
-     _onnx_test(lambda g, x: _onnx_isinf(g, x, detect_negative=0)), "_npi_isposinf",
-     )  # fmt: skip
-_row("isneginf", _test(lambda x: x == -np.inf),
-     _onnx_test(lambda g, x: _onnx_isinf(g, x, detect_positive=0)), "_npi_isneginf",
-     )  # fmt: skip
-_row("isfinite", _test(np.isfinite, True),
-     _onnx_test(lambda g, x: g.Not(g.Or(g.IsNaN(x), _onnx_isinf(g, x))), True),
-     "_npi_isfinite _contrib_isfinite")  # fmt: skip
-
-
-def _bits(x: Any) -> Any:
-    """Sample of integers."""
-    return lambda rng: rng.integers(-100, 100, x).astype(np.int32)
-
-
-@op(mx="_npi_bitwise_not")
-class Invert(Op):
-    """Bitwise complement of integers, logical complement of bools."""
-
-    no_grad = True
-    inplace = ((0, 0),)
-
-    def infer(self, x: TensorType) -> TensorType:
-        if x.dtype.kind not in "iub":
-            raise DTypeError("invert: bitwise operators need integers", received=x.dtype.name)
-        return x
-
-    def kernel(self, x: Any) -> Any:
-        return np.invert(x)
-
-    def onnx(self, g: Any, x: Any) -> Any:
-        dtype = g.dtype(x)
-        if dtype.kind == "b":
-            return g.Not(x)
-        if g.opset >= 18:
-            return g.BitwiseNot(x)
-        return emit(g, "Sub", (one(g, dtype, -1 if dtype.kind == "i" else np.iinfo(dtype).max), x), dtype)
-
-    samples = [S(_bits((2, 3))), S(_bits(())), S(lambda rng: rng.random(4) > 0.5)]
-
-
-# ---- with attributes -----------------------------------------------------------------------------
-@op(mx="clip _npi_clip _sparse_clip")
-class Clip(Op):
-    """`x` cut to [a_min, a_max]; None is no bound."""
-
-    a_min: float | None
-    a_max: float | None
-    inplace = ((0, 0),)
-    eager_min = 100_000
-
-    def infer(self, x: TensorType) -> TensorType:
-        return x
-
-    def bounds(self, dtype: Any) -> tuple[Any, Any]:
-        """Bounds as values of `dtype`: towards zero and inside its range for integers."""
-
-        def fit(value: float | None) -> Any:
-            if value is None or dtype.kind not in "iub":
-                return None if value is None else np.asarray(value, dtype)
-            if dtype.kind == "b":
-                return np.asarray(value > 0)
-            info = np.iinfo(dtype)
-            whole = value if math.isinf(value) else math.trunc(value)
-            return np.asarray(int(min(max(whole, info.min), info.max)), dtype)
-
-        return fit(self.a_min), fit(self.a_max)
-
-    def kernel(self, x: Any) -> Any:
-        low, high = self.bounds(x.dtype)
-        result = x if low is None else np.maximum(x, low)
-        return result if high is None else np.minimum(result, high)
-
-    def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        # 1 inside, bounds included
-        if self.a_min is None and self.a_max is None:
-            return ct
-        return ct * F.cast(F.equal(x, y), dtype=ct.dtype)
-
-    def onnx(self, g: Any, x: Any) -> Any:
-        dtype = g.dtype(x)
-        low, high = [None if b is None else g.const(b) for b in self.bounds(dtype)]
-        if low is None and high is None:
-            return g.Identity(x)
-        if dtype.kind not in "iub":
-            return g.Clip(x, low or "", high or "")
-        for name, bound in (("Max", low), ("Min", high)):
-            x = x if bound is None else emit(g, name, (x, bound), dtype)
-        return x
-
-    samples = [
-        S((2, 3), a_min=-0.5, a_max=0.5),
-        S((), a_min=0.0, a_max=None),
-        S((4,), a_min=None, a_max=0.1),
-        S((0, 3), a_min=-1.0, a_max=1.0),
-    ]
-
-
-@op(mx="_npi_nan_to_num")
-class NanToNum(Op):
-    """`x` with NaN and infinities replaced; None stands for the largest finite numbers."""
-
-    copy: bool = True
-    nan: float = 0.0
-    posinf: float | None = None
-    neginf: float | None = None
-    inplace = ((0, 0),)
-
-    def infer(self, x: TensorType) -> TensorType:
-        return x
-
-    def kernel(self, x: Any) -> Any:
-        if x.dtype.kind in "iub":
-            return x.copy()
-        low, high = self._limits(x.dtype)
-        return np.nan_to_num(x, nan=self.nan, posinf=high, neginf=low)
-
-    def _limits(self, dtype: Any) -> tuple[float, float]:
-        info = np.finfo(dtype)
-        low = float(info.min) if self.neginf is None else self.neginf
-        high = float(info.max) if self.posinf is None else self.posinf
-        return low, high
-
-    def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        return F.where(F.isfinite(x), ct, F.zeros_like(ct))
-
-    def onnx(self, g: Any, x: Any) -> Any:
-        dtype = g.dtype(x)
-        if dtype.kind in "iub":
-            return g.Identity(x)
-        low, high = self._limits(dtype)
-        result = where(g, g.IsNaN(x), one(g, dtype, self.nan), x, dtype)
-        for value, side in ((high, "detect_negative"), (low, "detect_positive")):
-            test = _onnx_isinf(g, x, **{side: 0})
-            result = where(g, test, one(g, dtype, value), result, dtype)
-        return result
-
-    samples = [
-        S(np.array([1.0, np.nan, np.inf, -np.inf])),
-        S((2, 3), nan=2.0),
-        S(np.array([[np.nan, np.inf, -np.inf]]), nan=1.0, posinf=5.0, neginf=-5.0),
-    ]

@@ -21,6 +21,11 @@ def _key(node: Node) -> tuple[Any, ...]:
     return (key[0], *sorted(key[1:])) if node.op.name in COMMUTATIVE else key
 
 
+def _same_types(a: Node, b: Node) -> bool:
+    """Sizes that depend on data have a name of their own at each node."""
+    return all(x.type == y.type for x, y in zip(a.outputs, b.outputs, strict=True))
+
+
 @graph_pass("eliminate_common", needs=("lift_random",))
 def eliminate_common(graph: Graph) -> int:
     """Merge pure nodes with equal operator and operands."""
@@ -31,7 +36,7 @@ def eliminate_common(graph: Graph) -> int:
         if not is_pure(node.op):
             continue
         first = seen.setdefault(_key(node), node)
-        if first is node:
+        if first is node or not _same_types(first, node):
             continue
         shown = [v for v in node.outputs if v in outputs]
         if shown and any(v in outputs for v in first.outputs):

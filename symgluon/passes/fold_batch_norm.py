@@ -32,7 +32,11 @@ def _reason(graph: Graph, node: Node, before: Node) -> str | None:
         return "its statistics are no constants"
     if _constant(before.inputs[1]) is None:
         return "the weight is no constant"
-    if len(before.inputs) > 2 and before.inputs[2] is not None and _constant(before.inputs[2]) is None:
+    if (
+        len(before.inputs) > 2
+        and before.inputs[2] is not None
+        and _constant(before.inputs[2]) is None
+    ):
         return "the bias is no constant"
     rank = len(data.type.known_shape)
     axis = node.op.attrs()["axis"] % rank

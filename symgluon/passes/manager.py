@@ -1,8 +1,8 @@
 """The pass manager: visible pipelines, counts, verification, reasons.
 
-A pass is a function of a graph that returns how much it changed, in a module of the same name.  A
-pipeline is a list of steps; a step is one pass, or a group that runs until nothing changes, and says
-why it stands where it stands.
+A pass is a function of a graph that returns how much it changed.  A pipeline is a list of steps; a
+step is one pass, or a group that runs until nothing changes, and says why it stands where it
+stands.
 """
 
 from __future__ import annotations

@@ -1,17 +1,20 @@
-"""Rewriting: helpers of the passes, and rules with pattern, check and replacement.
+"""Rewriting: what the passes share to read a graph, and the sweep that applies rules.
 
-A pattern is a plain function of operators, traced at the candidate's types (so constants such as
-``1 / C`` come out right) and matched backwards from the candidate, commutative operators in either
-order.  `Rule.check` returns None, or the reason for leaving the candidate alone.
+A rule is a function ``(edit, node) -> value or None``: the value that takes the place of the
+node's result.  A sweep visits the nodes once in order, so a chain of rewrites costs a linear time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import Op
+from symgluon.ops.families import Binary, Unary
 
 COMMUTATIVE = frozenset(
     (
@@ -21,8 +24,22 @@ COMMUTATIVE = frozenset(
     )
 )  # fmt: skip
 
+#: elementwise operators that are no members of the families
+_ELEMENTWISE = frozenset(
+    (
+        "around", "cast", "clip", "elu", "gelu", "hard_sigmoid", "identity", "invert",
+        "leaky_relu", "mish", "nan_to_num", "polygamma", "selu", "smooth_l1", "stop_gradient",
+        "where",
+    )
+)  # fmt: skip
+
 
 # ---- reading -----------------------------------------------------------------------------------
+def is_elementwise(op: Op) -> bool:
+    """Whether each number of the result depends on one number of each (broadcast) operand."""
+    return isinstance(op, Unary | Binary) or op.name in _ELEMENTWISE
+
+
 def producer(value: Value | None, *names: str) -> Node | None:
     """Return the node that makes `value` if its operator has one of the `names`."""
     node = value.producer if value is not None else None
@@ -54,41 +71,91 @@ def _body_is_pure(body: Graph) -> bool:
     return found
 
 
-def single_use(graph: Graph, value: Value) -> bool:
-    """Whether one operand of one node reads `value`, and nobody else."""
-    return len(value.uses) == 1 and not any(value is out for out in graph.outputs)
+def constant(value: Value | None) -> np.ndarray | None:
+    """Return the array of a constant, None for anything else."""
+    return value.data if value is not None else None
 
 
-def scalar(value: Value | None) -> float | int | None:
-    """Return the number of a constant of one element."""
-    data = value.data if value is not None else None
+def number(value: Value | None) -> Any:
+    """Return the number of a constant of one element (a Python int or float), else None."""
+    data = constant(value)
     if data is None or data.size != 1 or data.dtype.kind not in "fiuV":
         return None
-    return data.reshape(-1)[0].item() if data.dtype.kind != "V" else float(data.reshape(-1)[0])
+    item = data.reshape(-1)[0]
+    return float(item) if data.dtype.kind == "V" else item.item()
+
+
+def origins(*nodes: Node) -> tuple[Any, ...]:
+    """Return the origins of all `nodes`, each once: a new node has those of what it replaces."""
+    return tuple(dict.fromkeys([o for node in nodes for o in node.origin]))
 
 
 # ---- writing -----------------------------------------------------------------------------------
-def take_place(graph: Graph, node: Node, value: Value) -> None:
-    """Let `value` stand for the one result of `node`, which goes away."""
-    graph.replace_all_uses(node.output, value)
-    graph.remove(node)
+class Edit:
+    """A graph being rewritten; knows its outputs as a set."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.outputs = set(graph.outputs)
+        self.count = 0
+
+    def single_use(self, value: Value) -> bool:
+        """Whether one operand of one node reads `value`, and nobody else."""
+        return len(value.uses) == 1 and value not in self.outputs
+
+    def put(self, op: Op, inputs: Sequence[Value | None], node: Node, *others: Node) -> Value:
+        """Add `op` before `node`, for its result; it gets the origins of `node` and `others`."""
+        return self.graph.add(
+            op,
+            inputs,
+            node.output.type,
+            name=node.output.name,
+            origin=origins(*others, node),
+            before=node,
+        ).output
+
+    def constant(self, value: Any, dtype: Any, name: str = "const") -> Value:
+        """Return a constant."""
+        return self.graph.add_constant(np.asarray(value, dtype), name)
+
+    def take_place(self, node: Node, value: Value) -> None:
+        """Let `value` stand for the one result of `node`, which goes away."""
+        old = node.output
+        self.graph.replace_all_uses(old, value)
+        if old in self.outputs:
+            self.outputs.discard(old)
+            self.outputs.add(value)
+        self.graph.remove(node)
+        self.count += 1
+
+
+Rule = Callable[[Edit, Node], Value | None]
+
+
+def sweep(graph: Graph, rules: Mapping[str, Sequence[Rule]]) -> int:
+    """Visit the nodes in order; the first rule of its operator that has a value replaces a node.
+
+    Parameters
+    ----------
+    rules : mapping
+        Operator name to its rules; those under ``*`` are tried on every node, first.
+
+    Returns
+    -------
+    int
+        Number of nodes replaced.  A value of another type than the node's result is not taken.
+    """
+    edit = Edit(graph)
+    always = tuple(rules.get("*", ()))
+    for node in graph.nodes:
+        for rule in (*always, *rules.get(node.op.name, ())):
+            value = rule(edit, node)
+            if value is not None and value.type == node.output.type:
+                edit.take_place(node, value)
+                break
+    return edit.count
 
 
 def replace_values(graph: Graph, rule: Callable[[Node], Value | None]) -> int:
     """Replace the result of each node by the value that `rule` gives for it; returns how many."""
-    count = 0
-    for node in graph.nodes:
-        new = rule(node)
-        if new is not None:
-            take_place(graph, node, new)
-            count += 1
-    return count
-
-
-def put(graph: Graph, op: Op, inputs: list[Value | None], node: Node, *others: Node) -> Value:
-    """Add `op` in the place of `node` (one result of its type), with the origins of all replaced."""
-    origin = tuple(dict.fromkeys(o for n in (*others, node) for o in n.origin))
-    new = graph.add(
-        op, inputs, node.output.type, name=node.output.name, origin=origin, before=node
-    )
-    return new.output
+    return sweep(graph, {"*": (lambda edit, node: rule(node),)})

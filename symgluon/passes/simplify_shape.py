@@ -1,171 +1,376 @@
-"""Shape operators that change nothing, or undo each other, are dropped.
+"""Shape operators that change nothing, or undo each other, are dropped or joined.
 
-Given    %a = transpose[(0, 3, 1, 2)](%x)   %b = relu(%a)   %c = transpose[(0, 2, 3, 1)](%b)
-Result   %c = relu(%x)
+Given    %a = transpose[axes=(0, 3, 1, 2)](%x)   %b = relu(%a)
+         %c = transpose[axes=(0, 2, 3, 1)](%b)   %d = reshape[(2, 12)](reshape[(2, 3, 4)](%c))
+Result   %c = relu(%x)                           %d = reshape[(2, 12)](%c)
 
-A transpose moves through an elementwise operator only to meet another one, so their number never
-rises.
+A transpose moves through elementwise operators only where it meets another one at their end, so
+the number of transposes never rises.  Symbolic sizes are compared by form: no question is asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon.ir.dims import Dim, exact_quotient, same
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import OPS
-from symgluon.ir.types import same_shape
+from symgluon.ir.types import normalize_axis, prod, same_shape
 from symgluon.ops.core import thaw_index
-from symgluon.ops.families import Binary, Unary
+from symgluon.ops.shape import permutation
 from symgluon.passes.manager import graph_pass
+from symgluon.passes.rewrite import Edit, Rule, constant, is_elementwise, producer, sweep
 
-
-def _producer(value: Value | None, name: str) -> Node | None:
-    node = value.producer if value is not None else None
-    return node if node is not None and node.op.name == name else None
+_RESHAPES = ("reshape", "expand_dims", "squeeze")
 
 
 def perm_of(node: Node) -> tuple[int, ...]:
     """Permutation of a transpose."""
-    rank = len(node.outputs[0].type.known_shape)
-    axes = node.op.attrs().get("axes")
-    if not axes:
-        return tuple(range(rank))[::-1]
-    return tuple(a % rank for a in axes)
+    return permutation(node.op.attrs()["axes"], len(node.output.type.known_shape))
 
 
-def _same_type(a: Value, b: Value) -> bool:
-    return a.type.dtype == b.type.dtype and same_shape(a.type.known_shape, b.type.known_shape)
+def _shape(value: Value | None) -> tuple[Any, ...]:
+    return () if value is None else value.type.known_shape
 
 
-def _noop(node: Node) -> Value | None:
-    """Return the operand of a node that leaves it as it is."""
-    first = node.inputs[0] if node.inputs else None
+# ---- reshapes ----------------------------------------------------------------------------------
+def _unchanged(edit: Edit, node: Node) -> Value | None:
+    """A reshape or broadcast to the shape that is there already."""
+    return node.inputs[0]  # taken only if the types are equal
+
+
+def _symbols(shape: Sequence[Any]) -> int:
+    return sum([isinstance(n, Dim) for n in shape])
+
+
+def _join_reshapes(edit: Edit, node: Node) -> Value | None:
+    """``reshape(reshape(x))``: one reshape; axes put in and dropped count as reshapes."""
+    inner = producer(node.inputs[0], *_RESHAPES)
+    if inner is None or inner.inputs[0] is None:
+        return None
+    x = inner.inputs[0]
+    if x.type == node.output.type:
+        return x
+    if node.op.name == "reshape":
+        return edit.put(node.op, [x], node, inner)
+    shape = _shape(node.output)
+    joined = _joined_axes(node, inner)
+    if joined is not None:
+        return edit.put(OPS[node.op.name](axis=joined), [x], node, inner)
+    # static axes lower more simply than a reshape to several symbolic sizes
+    if _symbols(shape) > 1 and inner.op.name != "reshape":
+        return None
+    return edit.put(OPS["reshape"](shape=_spelt(shape)), [x], node, inner)
+
+
+def _spelt(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a shape with its only symbolic size as -1, where nothing else is 0."""
+    if _symbols(shape) != 1 or any(not isinstance(n, Dim) and n == 0 for n in shape):
+        return tuple(shape)
+    return tuple([-1 if isinstance(n, Dim) else n for n in shape])
+
+
+def _joined_axes(node: Node, inner: Node) -> tuple[int, ...] | None:
+    """Axes of one `expand_dims` or `squeeze` that does what two do."""
+    if node.op.name != inner.op.name:
+        return None
+    if node.op.name == "expand_dims":
+        first: list[int] = inner.op.places(len(_shape(inner.inputs[0])))  # type: ignore[attr-defined]
+        second: list[int] = node.op.places(len(_shape(node.inputs[0])))  # type: ignore[attr-defined]
+        kept = [i for i in range(len(_shape(node.output))) if i not in second]
+        return tuple(sorted([*second, *[kept[i] for i in first]]))
+    if node.op.attrs()["axis"] is None or inner.op.attrs()["axis"] is None:
+        return None
+    rank = len(_shape(inner.inputs[0]))
+    gone = inner.op.places(_shape(inner.inputs[0]))  # type: ignore[attr-defined]
+    rest = [i for i in range(rank) if i not in gone]
+    also = node.op.places(_shape(node.inputs[0]))  # type: ignore[attr-defined]
+    return tuple(sorted([*gone, *[rest[i] for i in also]]))
+
+
+# ---- transposes --------------------------------------------------------------------------------
+def _join_transposes(edit: Edit, node: Node) -> Value | None:
+    """``transpose(transpose(x))``: one transpose, or none."""
+    perm = perm_of(node)
+    if perm == tuple(range(len(perm))):
+        return node.inputs[0]
+    inner = producer(node.inputs[0], "transpose")
+    if inner is None:
+        return None
+    first = perm_of(inner)
+    both = tuple([first[i] for i in perm])
+    if both == tuple(range(len(both))):
+        return inner.inputs[0]
+    return edit.put(OPS["transpose"](axes=both), inner.inputs, node, inner)
+
+
+def _transpose_as_reshape(edit: Edit, node: Node) -> Value | None:
+    """A transpose that only moves axes of size 1 is a reshape."""
+    shape = _shape(node.inputs[0])
+    moved = [i for i in perm_of(node) if isinstance(shape[i], Dim) or shape[i] != 1]
+    if moved != sorted(moved) or _symbols(shape) > 1:
+        return None
+    return edit.put(OPS["reshape"](shape=_spelt(_shape(node.output))), node.inputs, node)
+
+
+def _mover(node: Node) -> bool:
+    """Whether a transpose may move from the operands of `node` to its result."""
+    if len(node.outputs) != 1 or node.op.name in ("stop_gradient",):
+        return False
+    return is_elementwise(node.op) or node.op.name == "concatenate"
+
+
+def _meeting(graph: Graph) -> set[Value]:
+    """Values of which every use, through elementwise operators, ends in a transpose."""
+    found: set[Value] = set()
+    outputs = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        value = node.output
+        if len(node.outputs) != 1 or not value.uses or value in outputs:
+            continue
+        users = value.users()
+        if all(u.op.name == "transpose" or (_mover(u) and u.output in found) for u in users):
+            found.add(value)
+    return found
+
+
+def _operands_before(
+    edit: Edit, node: Node
+) -> tuple[list[Value | None], tuple[int, ...], list[Node]] | None:
+    """Operands of `node` in front of their common transpose; constants are transposed now."""
+    nodes = [producer(v, "transpose") for v in node.inputs]
+    perms = {perm_of(n) for n in nodes if n is not None}
+    rank = len(_shape(node.output))
+    if len(perms) != 1 or len(perm := perms.pop()) != rank:
+        return None
+    inverse = tuple([perm.index(i) for i in range(rank)])
+    before: list[Value | None] = []
+    for value, source in zip(node.inputs, nodes, strict=True):
+        if source is not None:
+            before.append(source.inputs[0])
+            continue
+        data = constant(value)
+        if data is None or (node.op.name == "concatenate" and data.ndim != rank):
+            return None
+        if data.size == 1:
+            before.append(value)
+            continue
+        full = data.reshape((1,) * (rank - data.ndim) + data.shape).transpose(inverse)
+        before.append(edit.graph.add_constant(np.ascontiguousarray(full)))
+    return before, perm, [n for n in nodes if n is not None]
+
+
+def _sink(meeting: set[Value]) -> Rule:
+    """``f(transpose(x))`` on the way to another transpose: ``transpose(f(x))``."""
+
+    def rule(edit: Edit, node: Node) -> Value | None:
+        if not _mover(node) or node.output not in meeting:
+            return None
+        found = _operands_before(edit, node)
+        if found is None:
+            return None
+        before, perm, replaced = found
+        op = node.op
+        if op.name == "concatenate":
+            axis = op.attrs()["axis"]
+            if axis is None:
+                return None
+            op = op.replace(axis=perm[normalize_axis(axis, len(perm))])
+        shape = _shape(node.output)
+        inner = edit.graph.add(
+            op,
+            before,
+            node.output.type.with_shape([shape[perm.index(i)] for i in range(len(perm))]),
+            name=node.output.name,
+            origin=node.origin,
+            before=node,
+        )
+        moved = edit.put(OPS["transpose"](axes=perm), inner.outputs, node, *replaced)
+        meeting.add(moved)
+        return moved
+
+    return rule
+
+
+# ---- broadcasts --------------------------------------------------------------------------------
+def _needless_broadcast(edit: Edit, node: Node) -> Value | None:
+    """``f(x, broadcast_to(b))`` where `x` has the shape of the result: ``f(x, b)``."""
+    if len(node.inputs) < 2 or not is_elementwise(node.op):
+        return None
+    shape = _shape(node.output)
+    full = [v is not None and same_shape(_shape(v), shape) for v in node.inputs]
+    if sum(full) < 2:
+        return None
+    inputs = list(node.inputs)
+    for i, value in enumerate(node.inputs):
+        spread = producer(value, "broadcast_to") if full[i] else None
+        if spread is not None and sum(full) > 1:
+            inputs[i], full[i] = spread.inputs[0], False
+    return None if inputs == node.inputs else edit.put(node.op, inputs, node)
+
+
+def _join_broadcasts(edit: Edit, node: Node) -> Value | None:
+    """``broadcast_to(broadcast_to(x))``: the last one."""
+    inner = producer(node.inputs[0], "broadcast_to")
+    return None if inner is None else edit.put(node.op, inner.inputs, node, inner)
+
+
+# ---- indices -----------------------------------------------------------------------------------
+def _full_index(edit: Edit, node: Node) -> Value | None:
+    """``x[:, :]``: x."""
+    x = node.inputs[0]
+    items = thaw_index(node.op.attrs()["index"])
+    if x is None or x.type != node.output.type:
+        return None
+    return x if all(isinstance(i, slice) and i.step in (None, 1) for i in items) else None
+
+
+def _walks(items: Sequence[Any], shape: Sequence[Any]) -> list[Any] | None:
+    """A basic index as: axis -> (start, step, size), None for a new axis, int for a dropped one."""
+    found: list[Any] = []
+    axis = 0
+    for item in items:
+        if item is None:
+            found.append(None)
+            continue
+        n = shape[axis]
+        axis += 1
+        if isinstance(item, slice):
+            if item == slice(None):
+                found.append((0, 1, n))
+                continue
+            given = (item.start, item.stop, item.step)
+            if not isinstance(n, int) or any(isinstance(v, Dim) for v in given):
+                return None
+            places = range(n)[item]
+            found.append((places.start, places.step, len(places)))
+        elif isinstance(n, int) and isinstance(item, int):
+            found.append(item % n)
+        else:
+            return None
+    return [*found, *[(0, 1, n) for n in shape[axis:]]]
+
+
+def _step_into(walk: Any, item: Any) -> Any:
+    """Apply one item of a second index to an axis of the first; NotImplemented if unknown."""
+    start, step, size = walk
+    if item == slice(None):
+        return walk
+    if not isinstance(size, int):
+        return NotImplemented
+    if isinstance(item, int):
+        return start + step * (item % size)
+    if any(isinstance(v, Dim) for v in (item.start, item.stop, item.step)):
+        return NotImplemented
+    places = range(size)[item]
+    return (start + step * places.start, step * places.step, len(places))
+
+
+def _as_item(walk: Any) -> Any:
+    if walk is None or isinstance(walk, int):
+        return walk
+    start, step, size = walk
+    if (start, step) == (0, 1) and not isinstance(size, int):
+        return slice(None)
+    stop = start + step * size
+    return slice(start, None if stop < 0 else stop, step)
+
+
+def _combined(first: list[Any], items: Sequence[Any]) -> list[Any] | None:
+    """The first index followed by the items of a second one."""
+    result: list[Any] = []
+    rest = list(items)
+    for walk in first:
+        while rest and rest[0] is None and not isinstance(walk, int):
+            result.append(rest.pop(0))
+        if isinstance(walk, int):
+            result.append(walk)
+            continue
+        item = rest.pop(0) if rest else slice(None)
+        if walk is None:  # a new axis of the first index: kept whole, or dropped again
+            if item == slice(None):
+                result.append(None)
+            elif item not in (0, -1):
+                return None
+            continue
+        stepped = _step_into(walk, item)
+        if stepped is NotImplemented:
+            return None
+        result.append(stepped)
+    return [*result, *rest] if all(i is None for i in rest) else None
+
+
+def _join_indices(edit: Edit, node: Node) -> Value | None:
+    """``x[i][j]``: one index."""
+    inner = producer(node.inputs[0], "index")
+    if inner is None:
+        return None
+    first = _walks(thaw_index(inner.op.attrs()["index"]), _shape(inner.inputs[0]))
     if first is None:
         return None
-    name, out = node.op.name, node.outputs[0]
-    if name in ("reshape", "broadcast_to") and _same_type(first, out):
-        return first
-    if name == "transpose" and perm_of(node) == tuple(range(len(out.type.known_shape))):
-        return first
-    if name == "index" and _same_type(first, out):
-        items = thaw_index(node.op.attrs()["index"])
-        full = all(isinstance(i, slice) and i.step in (None, 1) for i in items)
-        return first if full else None
-    return None
+    both = _combined(first, thaw_index(node.op.attrs()["index"]))
+    if both is None:
+        return None
+    op = OPS["index"](tuple([_as_item(w) for w in both]))
+    return edit.put(op, inner.inputs, node, inner)
 
 
-def _merge_reshape(graph: Graph, node: Node) -> bool:
-    """``reshape(reshape(x))``: one reshape to the last shape."""
-    inner = _producer(node.inputs[0], "reshape")
-    if node.op.name != "reshape" or inner is None or inner.inputs[0] is None:
-        return False
-    shape = node.outputs[0].type.known_shape
-    source = inner.inputs[0]
-    new = graph.add(
-        OPS["reshape"](shape=shape),
-        [source],
-        node.outputs[0].type,
-        name=node.outputs[0].name,
-        origin=(*inner.origin, *node.origin),
-        before=node,
-    )
-    _take_place(graph, node, new.output)
-    return True
+# ---- joins and parts ---------------------------------------------------------------------------
+def _join_of_parts(edit: Edit, node: Node) -> Value | None:
+    """``concatenate(x)``: x;  ``concatenate(split(x))``: x."""
+    axis = node.op.attrs()["axis"]
+    if axis is None:
+        return None
+    if len(node.inputs) == 1:
+        return node.inputs[0]
+    first = producer(node.inputs[0], "split")
+    if first is None or list(node.inputs) != first.outputs or first.op.attrs()["squeeze"]:
+        return None
+    rank = len(_shape(node.output))
+    cut = normalize_axis(first.op.attrs()["axis"], rank)
+    return first.inputs[0] if cut == normalize_axis(axis, rank) else None
 
 
-def _merge_transpose(graph: Graph, node: Node) -> bool:
-    """``transpose(transpose(x))``: one transpose, or none."""
-    inner = _producer(node.inputs[0], "transpose")
-    if node.op.name != "transpose" or inner is None or inner.inputs[0] is None:
-        return False
-    first = perm_of(inner)
-    perm = tuple(first[i] for i in perm_of(node))
-    source = inner.inputs[0]
-    if perm == tuple(range(len(perm))):
-        _take_place(graph, node, source)
-        return True
-    new = graph.add(
-        OPS["transpose"](axes=perm),
-        [source],
-        node.outputs[0].type,
-        name=node.outputs[0].name,
-        origin=(*inner.origin, *node.origin),
-        before=node,
-    )
-    _take_place(graph, node, new.output)
-    return True
-
-
-def _take_place(graph: Graph, node: Node, value: Value) -> None:
-    graph.replace_all_uses(node.outputs[0], value)
-    graph.remove(node)
-
-
-def _meets_transpose(node: Node) -> bool:
-    """Whether every use of the result is a transpose."""
-    users = node.outputs[0].users()
-    return bool(users) and all(u.op.name == "transpose" for u in users)
-
-
-def _common_perm(node: Node) -> tuple[int, ...] | None:
-    """Permutation that all operands with axes come through, constants of one element aside."""
-    perms = set()
+def _flat_join(edit: Edit, node: Node) -> Value | None:
+    """``concatenate(concatenate(a, b), c)``: ``concatenate(a, b, c)``."""
+    axis = node.op.attrs()["axis"]
+    if axis is None:
+        return None
+    rank = len(_shape(node.output))
+    inputs: list[Value | None] = []
+    inners: list[Node] = []
     for value in node.inputs:
-        if value is None:
-            return None
-        if value.type.is_static and value.type.size == 1 and value.kind == "constant":
-            continue
-        producer = _producer(value, "transpose")
-        if producer is None:
-            return None
-        perms.add(perm_of(producer))
-    return perms.pop() if len(perms) == 1 else None
+        inner = producer(value, "concatenate")
+        own = None if inner is None else inner.op.attrs()["axis"]
+        if inner is None or own is None or value is None or not edit.single_use(value):
+            inputs.append(value)
+        elif normalize_axis(own, rank) != normalize_axis(axis, rank):
+            inputs.append(value)
+        else:
+            inputs += inner.inputs
+            inners.append(inner)
+    return edit.put(node.op, inputs, node, *inners) if inners else None
 
 
-def _sink(graph: Graph, node: Node) -> bool:
-    """``f(transpose(x))`` before another transpose: ``transpose(f(x))``."""
-    if not isinstance(node.op, Unary | Binary) or not _meets_transpose(node):
-        return False
-    perm = _common_perm(node)
-    out = node.outputs[0]
-    rank = len(out.type.known_shape)
-    if perm is None or len(perm) != rank or any(v in graph.outputs for v in node.outputs):
-        return False
-    inputs = [_through(v) for v in node.inputs]
-    inverse = tuple(perm.index(i) for i in range(rank))
-    shape = out.type.known_shape
-    before = out.type.with_shape([shape[i] for i in inverse])
-    inner = graph.add(node.op, inputs, before, name=out.name, origin=node.origin, before=node)
-    moved = graph.add(
-        OPS["transpose"](axes=perm),
-        [inner.output],
-        out.type,
-        name=out.name,
-        origin=node.origin,
-        before=node,
-    )
-    _take_place(graph, node, moved.output)
-    return True
-
-
-def _through(value: Value | None) -> Value | None:
-    producer = _producer(value, "transpose")
-    return value if producer is None else producer.inputs[0]
-
-
-_RULES = (_merge_reshape, _merge_transpose, _sink)
+_RULES: dict[str, tuple[Rule, ...]] = {
+    "reshape": (_unchanged, _join_reshapes),
+    "expand_dims": (_join_reshapes,),
+    "squeeze": (_unchanged, _join_reshapes),
+    "broadcast_to": (_unchanged, _join_broadcasts),
+    "transpose": (_join_transposes, _transpose_as_reshape),
+    "index": (_full_index, _join_indices),
+    "concatenate": (_join_of_parts, _flat_join),
+}
 
 
 @graph_pass("simplify_shape")
 def simplify_shape(graph: Graph) -> int:
-    """Drop shape operators without effect; let transposes and reshapes meet."""
-    count = 0
-    for node in graph.nodes:
-        if node not in graph:
-            continue
-        same = _noop(node)
-        if same is not None:
-            _take_place(graph, node, same)
-            count += 1
-            continue
-        count += any(rule(graph, node) for rule in _RULES)
-    return count
-
+    """Drop shape operators without effect; join reshapes, transposes, indices, broadcasts."""
+    rules: dict[str, tuple[Rule, ...]] = dict(_RULES)
+    rules["*"] = (_needless_broadcast,)
+    if any(node.op.name == "transpose" for node in graph.nodes):
+        rules["*"] = (_needless_broadcast, _sink(_meeting(graph)))
+    return sweep(graph, rules)

@@ -40,10 +40,14 @@ def test_an_exception_leaves_what_was_there(tmp_path, error, before):
     path = tmp_path / "x"
     if before is not None:
         path.write_bytes(before)
-    with pytest.raises(error):
+
+    def write():
         with open_atomic(path) as file:
             file.write(b"half of it")
             raise error
+
+    with pytest.raises(error):
+        write()
     assert (path.read_bytes() if path.exists() else None) == before
     assert listing(tmp_path) == ([] if before is None else ["x"])
 
@@ -99,7 +103,7 @@ def test_long_and_odd_names(tmp_path):
         assert (tmp_path / name).read_bytes() == name.encode()
 
 
-# ---- groups --------------------------------------------------------------------------------------
+# ---- groups ----------------------------------------------------------------------------
 def test_group(tmp_path):
     (tmp_path / "b").write_bytes(b"old")
     write_group({str(tmp_path / n): n.encode() for n in "abc"})
@@ -137,7 +141,7 @@ def test_group_is_all_or_nothing(tmp_path, monkeypatch, call, fails):
     }
 
 
-# ---- killed --------------------------------------------------------------------------------------
+# ---- killed ----------------------------------------------------------------------------
 WRITER = """
 import sys
 from symgluon.formats.atomic import write_bytes

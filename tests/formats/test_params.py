@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -28,7 +29,8 @@ MODELS = sorted((DATA / "models").glob("*/*"))
 if ORACLE:
     MODELS += sorted(Path(ORACLE).glob("models/*/*"))
 FORMATS = ("zip", "list")
-NUMBERS = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+NUMBERS = ["float16", "float32", "float64", *INTEGERS, "bool"]
 
 
 def content(data, format):
@@ -42,7 +44,7 @@ def same(got, expected):
     assert np.ascontiguousarray(got).tobytes() == np.ascontiguousarray(expected).tobytes()
 
 
-# ---- files of MXNet ------------------------------------------------------------------------------
+# ---- files of MXNet --------------------------------------------------------------------
 def ids(path):
     return f"{path.parent.name}/{path.name}"
 
@@ -60,7 +62,8 @@ def test_recorded_model(folder):
 GRID = np.arange(6).reshape(2, 3)
 SPARSE = np.array([[0, 0, 0], [1, 0, 2], [0, 0, 0], [0, 3, 0]], np.float32)
 ZEROS = np.zeros((4, 3), np.float32)
-TYPES = {t: GRID.astype(t) for t in "float16 float32 float64 int8 int32 int64 uint8".split()}
+OLD_TYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uint8")
+TYPES = {t: GRID.astype(t) for t in OLD_TYPES}
 TYPES["größe:ü"] = np.array([[1], [2]], np.float32)
 TYPES["bool"] = np.array([True, False, True])
 GLUON = {
@@ -114,7 +117,7 @@ def test_every_file_has_its_expectation():
     assert {p.stem for p in (DATA / "params").glob("*.params")} == set(WRITTEN)
 
 
-# ---- the old forms, made from the facts of the format ---------------------------------------------
+# ---- the old forms, made from the facts of the format ----------------------------------
 def header(count):
     return struct.pack("<QQQ", 0x112, 0, count)
 
@@ -140,7 +143,7 @@ def test_arrays_of_all_versions_in_one_file():
 
 
 def test_a_device_other_than_the_cpu_is_ignored():
-    gpu = V2.replace(CPU, struct.pack("<ii", 2, 3))
+    gpu = V2[:28] + struct.pack("<ii", 2, 3) + V2[36:]
     same(load_params(header(1) + gpu + names())[0], np.array([[1, 2]], np.float32))
 
 
@@ -156,7 +159,7 @@ def test_arrays_that_were_never_allocated(array):
     same(loaded["w"], np.array([[1, 2]], np.float32))
 
 
-# ---- there and back ------------------------------------------------------------------------------
+# ---- there and back --------------------------------------------------------------------
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0, 3), (2, 3), (1,) * 32], ids=str)
 @pytest.mark.parametrize("dtype", [*NUMBERS, "bfloat16"])
@@ -264,7 +267,7 @@ def test_round_trip_of_anything(data):
             same(loaded[name], array)
 
 
-# ---- damage --------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------
 def list_file(array, tail=None):
     return header(1) + array + (names("x") if tail is None else tail)
 
@@ -313,10 +316,10 @@ BROKEN_LISTS = {
     "count beside": (header(2) + V2 + names("x"), "array 1 of 2"),
     "magic": (list_file(struct.pack("<I", 0xF993FAC0) + bytes(40)), "unknown magic"),
     "rank": (list_file(struct.pack("<IiI", params_list.V2, 0, 33) + bytes(400)), "rank 33"),
-    "negative rank": (list_file(struct.pack("<Iii", params_list.V3, 0, -2) + bytes(99)), "rank -2"),
+    "negative rank": (list_file(struct.pack("<Iii", params_list.V3, 0, -2)), "rank -2"),
     "negative dimension": (list_file(v2((-1, 2), data=bytes(8))), r"\(-1, 2\)"),
     "too few bytes": (list_file(v2((4,), data=bytes(12)), b""), "needs 16 bytes"),
-    "more than 2**31 elements": (list_file(v2((2**16, 2**16), data=bytes(64))), "needs 17179869184"),
+    "more than 2**31 elements": (list_file(v2((2**16, 2**16), data=bytes(64))), "needs 17179869"),
     "more than 2**64 bytes": (list_file(v2((2**62, 2**62), data=bytes(64))), "needs"),
     "huge beside zero": (list_file(v2((2**62, 2**62, 0))), "has shape"),
     "dtype": (list_file(v2((1,), code=99, data=bytes(4))), "dtype code 99"),
@@ -405,7 +408,8 @@ def test_broken_npy(case, compress):
             pytest.skip("no npy file: told by its content")
     else:
         data = zip_of({"x.npy": data}, compress)
-        message = message.replace(", 7 are there", "").replace(", 9 are there", "")
+        if compress == zipfile.ZIP_DEFLATED and message.startswith("needs"):
+            message = "its header asks for"
     with pytest.raises(FormatError, match=message):
         load_params(data)
 
@@ -456,27 +460,34 @@ def test_checksum(compress):
         load_params(bytes(data))
 
 
+def _rows(shape, indices):
+    return {"data": np.ones((1, 3)), "shape": np.array(shape), "indices": np.array(indices)}
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"indices": np.array([0])}, "data and shape are missing"),
-        ({"indices": np.array([5]), "data": np.ones((1, 3)), "shape": np.array([4, 3])}, "row"),
-        ({"indices": np.array([0.5]), "data": np.ones((1, 3)), "shape": np.array([4, 3])}, "integ"),
-        ({"indices": np.array([0]), "data": np.ones((1, 3)), "shape": np.array([0.5, 3])}, "shape"),
-        ({"indices": np.array([0]), "data": np.ones((1, 3)), "shape": np.array([-4, 3])}, "shape"),
-        ({"indices": np.array([0]), "data": np.ones((1, 3)), "shape": np.array([2**40, 3])}, "take"),
-        ({"indices": np.array([0]), "data": np.ones(()), "shape": np.array(3)}, "row"),
-        ({"indices": np.array([0]), "data": np.ones(1), "shape": np.array([2, 2]),
-          "indptr": np.array([0, 1])}, "compressed rows"),
+        ({}, "data and shape are missing"),
+        (_rows([4, 3], [5]), "row"),
+        (_rows([4, 3], [0.5]), "integers"),
+        (_rows([0.5, 3], [0]), "shape"),
+        (_rows([-4, 3], [0]), "shape"),
+        (_rows([2**40, 3], [0]), "would take"),
+        ({"data": np.ones(()), "shape": np.array(3)}, "row"),
+        (
+            {"data": np.ones(1), "shape": np.array([2, 2]), "indptr": np.array([0, 1])},
+            "compressed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_broken_sparse_zip(parts, message):
+    parts = {"indices": np.array([0]), **parts}
     data = content({f"w/{k}": v for k, v in parts.items()}, "zip")
     with pytest.raises(FormatError, match=message):
         load_params(data)
 
 
-# ---- limits --------------------------------------------------------------------------------------
+# ---- limits ----------------------------------------------------------------------------
 def peak(data):
     tracemalloc.start()
     try:
@@ -537,10 +548,11 @@ def test_compressed_file_is_unpacked_once():
     data = file.getvalue()
     tracemalloc.start()
     try:
-        same(load_params(data)["x"], array)
+        loaded = load_params(data)["x"]
         assert tracemalloc.get_traced_memory()[1] < 1.6 * array.nbytes
     finally:
         tracemalloc.stop()
+    same(loaded, array)
 
 
 def test_arrays_share_the_buffer_of_the_file(tmp_path):
@@ -557,7 +569,7 @@ def test_arrays_share_the_buffer_of_the_file(tmp_path):
             array[0] = 1
 
 
-# ---- fuzz ----------------------------------------------------------------------------------------
+# ---- fuzz ------------------------------------------------------------------------------
 SMALL = {f"{f} {k}": content(d, f) for f in FORMATS for k, d in {
     "dict": {"w": GRID.astype(np.float32), "ä": SCALAR, "e": EMPTY},
 }.items()}  # fmt: skip
@@ -596,39 +608,38 @@ def test_changed_bytes(case, draw):
         data[at : at + width] = new
         if not data:
             break
-    try:
+    with contextlib.suppress(FormatError):
         load_params(bytes(data))
-    except FormatError:
-        pass
 
 
-# ---- real MXNet ----------------------------------------------------------------------------------
+# ---- real MXNet ------------------------------------------------------------------------
 READ = """
 import sys, mxnet as mx
-if not mx.__version__.startswith("1."):
-    mx.npx.set_np()
+(mx.npx.set_np if sys.argv[1] == "np" else mx.npx.reset_np)()
+if sys.argv[3] == "zip" and mx.__version__.startswith("1."):
+    sys.exit(5)
 loaded = (mx.npx if sys.argv[1] == "np" else mx.nd).load(sys.argv[2])
 for name in sorted(loaded):
-    print(name, loaded[name].shape, loaded[name].dtype.__name__ if isinstance(loaded[name].dtype, type)
-          else loaded[name].dtype, loaded[name].asnumpy().reshape(-1).tolist())
+    array = loaded[name].asnumpy()
+    print(name, array.shape, array.dtype, array.reshape(-1).tolist())
 """
 
 
 @pytest.mark.mxnet
-@pytest.mark.parametrize("format", FORMATS)
-def test_real_mxnet_reads_what_we_write(tmp_path, format):
+@pytest.mark.parametrize(("format", "kind"), [("zip", "np"), ("list", "nd"), ("list", "np")])
+def test_real_mxnet_reads_what_we_write(tmp_path, format, kind):
     python = os.environ.get("MXNET_PYTHON")
     if not python:
         pytest.skip("MXNET_PYTHON names no Python with MXNet")
-    data = {t: GRID.astype(t) for t in ("float16", "float32", "float64", "int8", "int32", "uint8")}
-    save_params(tmp_path / "x.params", data, format)
-    kind = "np" if format == "zip" else "nd"
+    path = tmp_path / "x.params"
+    data = {t: GRID.astype(t) for t in OLD_TYPES}
+    if kind == "np":
+        data |= {"scalar": SCALAR, "empty": EMPTY}
+    save_params(path, data, format)
     done = subprocess.run(
-        [python, "-c", READ, kind, str(tmp_path / "x.params")], capture_output=True, text=True
+        [python, "-c", READ, kind, str(path), format], capture_output=True, text=True
     )
-    if format == "zip" and "AttributeError" in done.stderr:
-        pytest.skip("this MXNet reads no zip files")
-    expected = [f"{n} (2, 3) {n} {a.reshape(-1).tolist()}" for n, a in sorted(data.items())]
-    assert [line for line in done.stdout.splitlines() if " (2, 3) " in line] == expected, (
-        done.stderr
-    )
+    if done.returncode == 5:
+        pytest.skip("MXNet 1.x reads no zip files")
+    expected = [f"{n} {a.shape} {a.dtype} {a.reshape(-1).tolist()}" for n, a in data.items()]
+    assert sorted(done.stdout.splitlines()[-len(data) :]) == sorted(expected), done.stderr

@@ -1,7 +1,8 @@
-"""Symbol files: what MXNet wrote is read and written back byte by byte; what is damaged is refused."""
+"""Symbol files: read, and written back byte by byte; what is damaged is refused."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -61,7 +62,7 @@ def ids(path):
     return f"{path.parent.parent.name}/{path.parent.name}"
 
 
-# ---- real files ----------------------------------------------------------------------------------
+# ---- real files ------------------------------------------------------------------------
 @pytest.mark.parametrize("path", FILES, ids=ids)
 def test_real_file_is_written_back_byte_by_byte(path):
     records = parse_symbol(path)
@@ -87,7 +88,7 @@ def test_real_file_holds_the_recorded_names(path):
     assert records.is_np_shape is (True if two else None)
 
 
-# ---- what is read --------------------------------------------------------------------------------
+# ---- what is read ----------------------------------------------------------------------
 def test_attributes_are_parted_from_hidden_ones():
     records = parse(small())
     assert records.nodes[1].hidden == {"__shape__": "(3, 2)", "__lr_mult__": "2.0"}
@@ -149,7 +150,7 @@ def test_graph_attributes_and_np_shape():
     assert parse_symbol(write_symbol(records)) == records
 
 
-# ---- upgrades ------------------------------------------------------------------------------------
+# ---- upgrades --------------------------------------------------------------------------
 def old_batch_norm(**attr):
     return {
         "nodes": [
@@ -251,7 +252,7 @@ def test_underscored_spelling_counts():
     assert parse(content).nodes[1].hidden == {"__lr_mult__": "7", "__wd_mult__": "3"}
 
 
-# ---- subgraphs -----------------------------------------------------------------------------------
+# ---- subgraphs -------------------------------------------------------------------------
 def with_subgraph(depth=1):
     graph = {
         "nodes": [variable("i")],
@@ -292,7 +293,7 @@ def test_errors_in_subgraphs_say_where():
         parse(with_subgraph(40))
 
 
-# ---- damage --------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------
 def change(path, value):
     """Return the small symbol with one place changed (or taken out, for ...)."""
     content = small()
@@ -411,7 +412,7 @@ def test_message_has_path_offset_and_node(tmp_path):
     assert str(path) in str(caught.value)
 
 
-# ---- limits --------------------------------------------------------------------------------------
+# ---- limits ----------------------------------------------------------------------------
 @pytest.mark.parametrize("recursion", [1000, 10**6])
 @pytest.mark.parametrize(
     "text",
@@ -490,17 +491,15 @@ def test_memory_is_bounded(case):
     data = HEAVY[case].encode()
     tracemalloc.start()
     try:
-        try:
+        with contextlib.suppress(FormatError):
             parse_symbol(data)
-        except FormatError:
-            pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak <= 35 * len(data) + (1 << 20)
 
 
-# ---- fuzz ----------------------------------------------------------------------------------------
+# ---- fuzz ------------------------------------------------------------------------------
 def accepted_or_refused(data):
     try:
         records = parse_symbol(data)
@@ -557,7 +556,7 @@ def test_changed_values(make, value, draw):
     accepted_or_refused(json.dumps(content).encode())
 
 
-# ---- writing -------------------------------------------------------------------------------------
+# ---- writing ---------------------------------------------------------------------------
 def test_records_made_by_hand():
     records = SymbolRecords(
         nodes=(

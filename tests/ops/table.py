@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-import symgluon.ops  # noqa: F401  (declares the operators)
+import symgluon.ops
 from symgluon.errors import ShapeError
 from symgluon.ir.dims import DimScope, evaluate
 from symgluon.ir.op import OPS
@@ -139,7 +139,7 @@ def assert_same(expected, got, rtol, atol=0.0, what=""):
         np.testing.assert_allclose(g, e, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
 
 
-# ---- derivatives ---------------------------------------------------------------------------------
+# ---- derivatives -----------------------------------------------------------------------------
 def directional(function, points, directions, step=1e-6):
     """Central difference of a scalar function of arrays."""
     up = [p if d is None else p + step * d for p, d in zip(points, directions, strict=True)]
@@ -155,6 +155,12 @@ def inner(results, weights):
             if w is not None
         )
     )
+
+
+def along(grads, directions):
+    """Directional derivative from gradients, None counting as zero."""
+    pairs = [(g, d) for g, d in zip(grads, directions, strict=True) if g is not None]
+    return inner([g for g, _ in pairs], [d for _, d in pairs])
 
 
 def pulled(op, arrays, cts):
@@ -185,8 +191,7 @@ def gradient_errors(op, arrays, rng, symmetric=False):
     assert any(g is not None for g in grads), "no operand has a gradient"
     # places given as floats have none
     directions = [d if g is not None else None for d, g in zip(directions, grads, strict=True)]
-    exact = inner([g for g in grads if g is not None],
-                  [d for g, d in zip(grads, directions, strict=True) if g is not None])  # fmt: skip
+    exact = along(grads, directions)
     approx = directional(lambda xs: inner(call(op, xs), cts), arrays, directions)
     first = error(exact, approx)
     weights = [None if g is None else rng.standard_normal(g.shape) for g in grads]
@@ -196,7 +201,9 @@ def gradient_errors(op, arrays, rng, symmetric=False):
                      [w for w in weights if w is not None])  # fmt: skip
 
     def weighted(*xs):
-        found = vjp(functools.partial(apply, op), list(xs), [None if c is None else wrap(c) for c in cts])
+        found = vjp(
+            functools.partial(apply, op), list(xs), [None if c is None else wrap(c) for c in cts]
+        )
         total = None
         for f, w in zip(found, weights, strict=True):
             if f is None or w is None:
@@ -209,8 +216,7 @@ def gradient_errors(op, arrays, rng, symmetric=False):
         return first, 0.0
     second = vjp(weighted, [None if a is None else wrap(a) for a in arrays],
                  wrap(np.ones((), np.float64)))  # fmt: skip
-    exact = inner([s._content() for s in second if s is not None],
-                  [d for s, d in zip(second, directions, strict=True) if s is not None])  # fmt: skip
+    exact = along([None if s is None else s._content() for s in second], directions)
     return first, error(exact, directional(slope, arrays, directions))
 
 
@@ -218,7 +224,7 @@ def error(exact, approx):
     return abs(exact - approx) / max(1.0, abs(exact), abs(approx))
 
 
-# ---- ONNX ----------------------------------------------------------------------------------------
+# ---- ONNX ------------------------------------------------------------------------------------
 def run_onnx(graph, arrays, opset):
     """Write the graph at `opset` and run it in ONNX Runtime."""
     import onnxruntime
@@ -233,5 +239,7 @@ def run_onnx(graph, arrays, opset):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     given = [a for a in arrays if a is not None]
-    feeds = {i.name: np.asarray(a, order="C") for i, a in zip(session.get_inputs(), given, strict=True)}
+    feeds = {
+        i.name: np.asarray(a, order="C") for i, a in zip(session.get_inputs(), given, strict=True)
+    }
     return session.run(None, feeds)

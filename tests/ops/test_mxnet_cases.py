@@ -1,7 +1,7 @@
 """Results and gradients of MXNet 2.0.0b1, recorded operator by operator from its own symbol files.
 
-`data/mxnet_2.0.npz` holds calls by MXNet's operator names with attributes as text.  The gradient is
-that of the first result for the cotangent cos(0), cos(1), ... .
+`data/mxnet_2.0.npz` holds calls by MXNet's operator names with attributes as text.  The
+gradient is that of the first result for the cotangent cos(0), cos(1), ... .
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ _INTEGERS = ("int8", "int32", "int64", "uint8")
 DIFFERENT: dict[str, str] = {
     **{
         f"_npx_{name}[{dtype}]": "MXNet computes a float function in integers, most results are 0"
-        for name in "digamma erf erfinv gamma gammaln sigmoid smooth_l1 softsign".split()
+        for name in (
+            "digamma", "erf", "erfinv", "gamma", "gammaln", "sigmoid", "smooth_l1", "softsign"
+        )
         for dtype in _INTEGERS
     },
     **{f"_npi_{n}[{d}]": "MXNet truncates the deviation of integers" for n in ("std", "var")

@@ -68,7 +68,9 @@ class _Conv(HybridBlock):
         }  # fmt: skip
         if self._transposed:
             self._attrs["adj"] = tuple_of(output_padding or 0, rank, "output_padding")
-        self.weight = Parameter("weight", shape=self._weight_shape(in_channels), dtype=dtype,
+        # MXNet takes the channels of 3-D convolutions from the data, whatever in_channels says
+        known = in_channels if rank < 3 else 0
+        self.weight = Parameter("weight", shape=self._weight_shape(known), dtype=dtype,
                                 init=weight_initializer, allow_deferred_init=True)  # fmt: skip
         self.bias = (
             Parameter("bias", shape=(channels,), init=bias_initializer, dtype=dtype,

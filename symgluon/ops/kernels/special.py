@@ -35,7 +35,7 @@ def _each(function: Callable[[float], float], x: Array) -> Array:
     return np.fromiter(map(function, x.tolist()), np.float64, x.size)
 
 
-# ---- error function ----------------------------------------------------------------------------
+# ---- error function --------------------------------------------------------------------------
 def erf(x: Array) -> Array:
     """Error function, ``2 / sqrt(pi) * integral of exp(-t * t) from 0 to x``."""
     return _blocked(lambda v: _each(math.erf, v), x)
@@ -67,7 +67,7 @@ def _erfinv(y: Array) -> Array:
     return np.copysign(x, y)
 
 
-# ---- gamma and its relatives -------------------------------------------------------------------
+# ---- gamma and its relatives -----------------------------------------------------------------
 def _gamma_one(x: float) -> float:
     if x == 0.0:
         return math.copysign(math.inf, x)
@@ -174,7 +174,7 @@ def _cotangent_derivative(n: int, x: Array) -> Array:
     return np.asarray(poly(c))
 
 
-# ---- stable forms of activations ---------------------------------------------------------------
+# ---- stable forms of activations -------------------------------------------------------------
 def widened(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Let `function` compute 16-bit floats in float32."""
 

@@ -1,0 +1,4 @@
+"""Recurrent layers and cells."""
+
+from symgluon.gluon.rnn.rnn_cell import *  # noqa: F403
+from symgluon.gluon.rnn.rnn_layer import *  # noqa: F403

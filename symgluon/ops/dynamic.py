@@ -1,0 +1,167 @@
+"""Operators whose results have a size that depends on data, and searches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgluon.errors import ShapeError
+from symgluon.ir.dims import current_scope
+from symgluon.ir.op import Op, S, op
+from symgluon.ir.types import (
+    TensorType,
+    format_shape,
+    normalize_axis,
+)
+from symgluon.ops.apply import F, same_dtypes
+from symgluon.ops.checks import equal_dims
+from symgluon.ops.index import int64
+from symgluon.ops.lowering import emit
+
+
+def unknown_size(stem: str, origin: str) -> Any:
+    """Return a dimension that only numbers can tell (no hint); None outside of a trace."""
+    scope = current_scope()
+    return None if scope is None else scope.new(stem, None, origin=origin)
+
+
+@op(mx="_npx_nonzero _npi_nonzero")
+class Nonzero(Op):
+    """Coordinates of the elements that are not zero, one row each: (count, rank) int64."""
+
+    no_grad = True
+    data_dependent = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType((unknown_size("nonzero", "nonzero"), x.rank), int64)
+
+    def kernel(self, x: Any) -> Any:
+        return np.stack(np.nonzero(x), axis=1) if x.ndim else np.zeros((int(bool(x)), 0), np.int64)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.transpose(g.NonZero(g.cast(x, np.dtype(bool))), [1, 0])
+
+    samples = [S(np.array([[1.0, 0.0], [2.0, 3.0]])), S((0, 3)), S(np.array([0, 1, 2]))]
+
+
+@op(mx="_contrib_boolean_mask _npi_boolean_mask")
+class BooleanMask(Op):
+    """The places of `axis` of `data` where the vector `index` is not zero."""
+
+    axis: int = 0
+    data_dependent = True
+
+    def infer(self, data: TensorType, index: TensorType) -> TensorType:
+        axis = normalize_axis(self.axis, data.rank)
+        shape = list(data.known_shape)
+        if index.rank != 1 or not equal_dims(index.known_shape[0], shape[axis]):
+            raise ShapeError(
+                f"boolean_mask: a mask of shape {format_shape(index.shape)} for axis {axis} of "
+                f"{format_shape(shape)}"
+            )
+        shape[axis] = unknown_size("selected", "boolean_mask")
+        return data.with_shape(shape)
+
+    def kernel(self, data: Any, index: Any) -> Any:
+        if index.ndim != 1 or index.shape[0] != data.shape[self.axis]:
+            self.infer(TensorType(data.shape, data.dtype), TensorType(index.shape, index.dtype))
+        return np.compress(index != 0, data, axis=self.axis)
+
+    def grad(self, ct: Any, y: Any, data: Any, index: Any) -> Any:
+        axis = normalize_axis(self.axis, data.ndim)
+        places = F.reshape(F.nonzero(index), shape=(ct.shape[axis],))
+        return F.take_grad(ct, places, size=data.shape[axis], axis=axis, mode="raise"), None
+
+    def onnx(self, g: Any, data: Any, index: Any) -> Any:
+        axis = normalize_axis(self.axis, g.rank(data))
+        return g.Compress(data, g.cast(index, np.dtype(bool)), axis=axis)
+
+    samples = [
+        S((3, 2), np.array([1, 0, 1])),
+        S((2, 3), np.array([0.0, 1.0, 1.0]), axis=1),
+        S((3, 2), np.zeros(3, np.int32)),
+    ]
+
+
+@op(mx="_npi_unique")
+class Unique(Op):
+    """Different elements of `data` (or of its parts along `axis`), sorted.
+
+    Further results as asked for: their first places, the way back, and their counts (int64).
+    """
+
+    return_index: bool = False
+    return_inverse: bool = False
+    return_counts: bool = False
+    axis: int | None = None
+    no_grad = True
+    data_dependent = True
+
+    def infer(self, data: TensorType) -> Any:
+        n = unknown_size("unique", "unique")
+        shape: Any = (n,)
+        length = data.size
+        if self.axis is not None:
+            axis = normalize_axis(self.axis, data.rank)
+            length = data.known_shape[axis]
+            shape = (*data.known_shape[:axis], n, *data.known_shape[axis + 1 :])
+        sizes = [n] * self.return_index + [length] * self.return_inverse + [n] * self.return_counts
+        types = [data.with_shape(shape), *[TensorType((s,), int64) for s in sizes]]
+        return types[0] if len(types) == 1 else tuple(types)
+
+    def kernel(self, data: Any) -> Any:
+        found: Any = np.unique(  # type: ignore[call-overload]
+            data, self.return_index, self.return_inverse, self.return_counts, axis=self.axis
+        )
+        if not isinstance(found, tuple):
+            return found
+        return (found[0], *[np.asarray(f, np.int64).reshape(-1) for f in found[1:]])
+
+    def onnx(self, g: Any, data: Any) -> Any:
+        dtype = g.dtype(data)
+        wide = dtype if dtype.kind == "f" else int64
+        if dtype == np.uint64:
+            return NotImplemented
+        axis = None if self.axis is None else normalize_axis(self.axis, g.rank(data))
+        found = g.Unique(g.cast(data, wide), axis=axis, sorted=1, outputs=4)
+        values = g.cast(found[0], dtype)
+        wanted = (self.return_index, self.return_inverse, self.return_counts)
+        results = [values, *[f for f, w in zip(found[1:], wanted, strict=True) if w]]
+        return results[0] if len(results) == 1 else tuple(results)
+
+    samples = [
+        S(np.array([3.0, 1.0, 3.0, 2.0])),
+        S(np.array([[1, 2], [1, 2], [0, 5]], np.int32), axis=0, return_inverse=True),
+        S(np.array([2.0, 2.0, 1.0]), return_index=True, return_inverse=True, return_counts=True),
+        S((0,)),
+    ]
+
+
+@op(mx="_npi_searchsorted")
+class Searchsorted(Op):
+    """Where each element of `v` belongs in the sorted vector `a`: before equals, or after them."""
+
+    side: str = "left"
+    no_grad = True
+    coerce = staticmethod(same_dtypes)
+
+    def infer(self, a: TensorType, v: TensorType) -> TensorType:
+        if a.rank != 1:
+            raise ShapeError("searchsorted: the sorted operand is a vector", received=a.shape)
+        return TensorType(v.shape, int64)
+
+    def kernel(self, a: Any, v: Any) -> Any:
+        return np.searchsorted(a, v, self.side)  # type: ignore[call-overload]
+
+    def onnx(self, g: Any, a: Any, v: Any) -> Any:
+        dtype = g.dtype(a)
+        name = "Less" if self.side == "left" else "LessOrEqual"
+        wide = g.unsqueeze(v, (g.rank(v),))
+        before = emit(g, name, (a, wide), dtype, back=False)
+        return g.reduce("ReduceSum", g.cast(before, int64), (g.rank(v),), keepdims=False)
+
+    samples = [
+        S(np.array([1.0, 2.0, 2.0, 3.0]), np.array([[2.0, 0.0], [3.0, 4.0]])),
+        S(np.array([1, 2, 2]), np.array(2), side="right"),
+    ]
