@@ -17,7 +17,10 @@ from symgluon.gluon import nn
 from symgluon.passes import run_pipeline
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
-CHECKPOINTS = {"MXNet 1.9.1": "mxnet-1.9.1/lenet", "MXNet 2.0.0b1": "mxnet-2.0.0beta1/lenet"}
+CHECKPOINTS = {
+    "MXNet 1.9.1": "models/mxnet-1.9.1/symbolic_cnn",
+    "MXNet 2.0.0b1": "models/mxnet-2.0.0beta1/conv1d_net",
+}
 TOLERANCE = 1e-5
 
 failed: list[str] = []

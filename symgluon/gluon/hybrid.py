@@ -83,18 +83,17 @@ class HybridBlock(Block):
 
         Runs in eager mode and in a trace alike, so the order of random draws is the same.
         """
-        waiting = [p for p in self._reg_params.values() if p._is_deferred]
+        params = list(self._reg_params.values())
+        if params and type(self).infer_shape is not HybridBlock.infer_shape:
+            self.infer_shape(*args)  # also where all is known: it tells data of another size
+        elif any(not p._shape_known for p in params):
+            self.infer_shape(*args)
+        waiting = [p for p in params if p._is_deferred]
         if waiting:
-            self._infer(args)
             with outside():
                 for parameter in waiting:
                     parameter._finish_deferred_init()
         object.__setattr__(self, "_ready", True)
-
-    def _infer(self, args: Sequence[Any]) -> None:
-        unknown = [p for p in self._reg_params.values() if not p._shape_known]
-        if unknown:
-            self.infer_shape(*args)
 
     def infer_shape(self, *args: Any) -> None:
         """Set the shapes of deferred parameters from the inputs; layers override this.

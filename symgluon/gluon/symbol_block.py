@@ -159,6 +159,8 @@ class SymbolBlock(HybridBlock):
 
     def infer_shape(self, *args: Any) -> None:
         """Find the shapes of parameters from those of the inputs, through the operators."""
+        if all(p._shape_known for p in self._reg_params.values()):
+            return
         scope = DimScope()
         region = Region("infer_shape", scope)
         with region.active():

@@ -38,6 +38,7 @@ from symgluon.ops import (  # noqa: F401  (MXNet's names, composed of the operat
     legacy_scalar,
     legacy_shape,
     legacy_vision,
+    numpy_names,
 )
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.errors import ShapeError, SymgluonError
 from symgluon.ir.graph import Value
 from symgluon.ir.op import OPS, Op, get_op, set_dispatcher
+from symgluon.ir.types import TensorType
 from symgluon.ops import derive
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.state import state
@@ -81,7 +83,10 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
             data.append(o)
         else:
             data.append(np.asarray(o))
-    result = run_kernel(op, data)
+    try:
+        result = run_kernel(op, data)
+    except (ValueError, IndexError, TypeError) as error:
+        raise _explained(op, data, error) from error
     if op.aliases:
         for o in operands:
             if isinstance(o, Array):
@@ -97,6 +102,19 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     else:
         handle._owned = not op.aliases
     return handle
+
+
+def _explained(op: Op, data: Sequence[Any], error: Exception) -> Exception:
+    """Return what is wrong in our words: inference knows more than the NumPy kernel that failed."""
+    if isinstance(error, SymgluonError):
+        return error
+    types = [None if d is None else TensorType(d.shape, d.dtype) for d in data]
+    try:
+        op.infer(*types)
+    except SymgluonError as better:
+        return better
+    shown = ", ".join("none" if t is None else str(t) for t in types)
+    return ShapeError(f"{op!r}: {error}", received=shown)
 
 
 def run_kernel(op: Op, data: Sequence[Any]) -> Any:

@@ -183,15 +183,15 @@ class Roll(Op):
     ]
 
 
-@op()
+@op(mx="_npi_rot90")
 class Rot90(Op):
     """Turn by 90 degrees `k` times in the plane of `axes`."""
 
     k: int = 1
-    axes: Ints = (0, 1)
+    axes: Ints | None = None
 
     def decompose(self, x: Any) -> Any:
-        a, b = normalize_axes(self.axes, x.ndim)
+        a, b = normalize_axes((0, 1) if self.axes is None else self.axes, x.ndim)
         k = self.k % 4
         order = list(range(x.ndim))
         order[a], order[b] = b, a

@@ -38,7 +38,7 @@ class Identity(Op):
     samples = [S((2, 3)), S(())]
 
 
-@op(mx="BlockGrad stop_gradient _npx_stop_gradient")
+@op(mx="BlockGrad stop_gradient _npx_stop_gradient _sparse_stop_gradient")
 class StopGradient(Op):
     """Return `x`; nothing is differentiated through it."""
 

@@ -470,6 +470,13 @@ def pad(data: Any, *, mode: str, pad_width: Ints, constant_value: float = 0.0) -
             f"pad: pad_width has {len(pad_width)} numbers, {2 * data.ndim} belong to {data.ndim} "
             "axes"
         )
+    if mode == "reflect":
+        for n, a, b in zip(data.shape, pad_width[::2], pad_width[1::2], strict=True):
+            if isinstance(n, int) and max(a, b) >= n and max(a, b) > 0:
+                raise ShapeError(
+                    f"pad: reflection of {max(a, b)} elements needs an axis of more than that",
+                    received=tuple(data.shape),
+                )
     return F.pad(data, pad_width=pad_width, mode=mode, constant_value=constant_value)
 
 

@@ -163,7 +163,7 @@ class Slogdet(_OnMatrix):
         return F.expand_dims(ct[1], axis=(-2, -1)) * transposed(F.inv(a))
 
 
-@op()
+@op(mx="_npi_cholesky")
 class Cholesky(Op):
     """Triangular factor of positive definite matrices: ``L L^T``, or ``U^T U`` if not `lower`."""
 

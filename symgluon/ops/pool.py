@@ -203,14 +203,21 @@ class PoolingGrad(_Pooling):
             pads=[*self.pad, *self.pad],
             outputs=2,
         )
+        if g.opset < 16:
+            return NotImplemented  # ScatterElements cannot add before
+        dtype = g.dtype(dy)
+        half = dtype == np.float16  # no kernel adds halves
+        if half:
+            dy = g.cast(dy, np.float32)
         minus = g.ints([-1])
         shape = g.Shape(x)
         size = g.reduce("ReduceProd", shape, (0,), True)
-        zeros = g.Expand(g.const(np.zeros((1,), g.dtype(dy))), size)
+        zeros = g.Expand(g.const(np.zeros((1,), np.float32 if half else dtype)), size)
         flat = g.ScatterElements(
             zeros, g.Reshape(index, minus), g.Reshape(dy, minus), axis=0, reduction="add"
-        ) if g.opset >= 16 else None  # fmt: skip
-        return NotImplemented if flat is None else g.Reshape(flat, shape)
+        )
+        found = g.Reshape(flat, shape)
+        return g.cast(found, dtype) if half else found
 
     def _onnx_spread(self, g: Any, dy: Any, x: Any) -> Any:
         """Windows that tile the data: each element gets its window's share."""

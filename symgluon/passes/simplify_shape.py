@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.ir.dims import Dim, exact_quotient, same
+from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import OPS
-from symgluon.ir.types import normalize_axis, prod, same_shape
+from symgluon.ir.types import normalize_axis, same_shape
 from symgluon.ops.core import thaw_index
 from symgluon.ops.shape import permutation
 from symgluon.passes.manager import graph_pass
 from symgluon.passes.rewrite import Edit, Rule, constant, is_elementwise, producer, sweep
 
+_MANY = 64  # operands of a joined concatenation: a chain of n of them must not cost n * n
 _RESHAPES = ("reshape", "expand_dims", "squeeze")
 
 
@@ -118,23 +119,54 @@ def _transpose_as_reshape(edit: Edit, node: Node) -> Value | None:
 
 def _mover(node: Node) -> bool:
     """Whether a transpose may move from the operands of `node` to its result."""
-    if len(node.outputs) != 1 or node.op.name in ("stop_gradient",):
+    if len(node.outputs) != 1 or node.op.name == "stop_gradient":
         return False
-    return is_elementwise(node.op) or node.op.name == "concatenate"
+    if node.op.name == "concatenate":
+        return node.op.attrs()["axis"] is not None
+    return is_elementwise(node.op)
 
 
-def _meeting(graph: Graph) -> set[Value]:
-    """Values of which every use, through elementwise operators, ends in a transpose."""
-    found: set[Value] = set()
+def _common_perm(node: Node, perms: dict[Value, tuple[int, ...]]) -> tuple[int, ...] | None:
+    """Return the permutation that all operands of `node` but constants have in common."""
+    found = {perms.get(v) for v in node.inputs if v is not None and v.kind != "constant"}
+    perm = found.pop() if len(found) == 1 else None
+    return perm if perm is not None and len(perm) == len(_shape(node.output)) else None
+
+
+def _movable(graph: Graph) -> set[Node]:
+    """Nodes between transposes: all operands come from one kind, all uses end in transposes.
+
+    Candidates that fail take those before and after them along, until none fails.
+    """
+    perms: dict[Value, tuple[int, ...]] = {}
+    candidates: set[Node] = set()
+    for node in graph.nodes:
+        if node.op.name == "transpose":
+            perms[node.output] = perm_of(node)
+        elif _mover(node) and (perm := _common_perm(node, perms)) is not None:
+            perms[node.output] = perm
+            candidates.add(node)
     outputs = set(graph.outputs)
-    for node in reversed(graph.nodes):
-        value = node.output
-        if len(node.outputs) != 1 or not value.uses or value in outputs:
+
+    def fits(node: Node) -> bool:
+        makers = [v.producer for v in node.inputs if v is not None and v.kind != "constant"]
+        users = node.output.users()
+        if not users or node.output in outputs:
+            return False
+        return all(
+            n is not None and (n in candidates or n.op.name == "transpose")
+            for n in (*makers, *users)
+        )
+
+    queue = [n for n in graph.nodes if n in candidates]
+    while queue:
+        node = queue.pop()
+        if node not in candidates or fits(node):
             continue
-        users = value.users()
-        if all(u.op.name == "transpose" or (_mover(u) and u.output in found) for u in users):
-            found.add(value)
-    return found
+        candidates.discard(node)
+        queue += [v.producer for v in node.inputs if v is not None and v.producer is not None]
+        queue += node.output.users()
+    return candidates
 
 
 def _operands_before(
@@ -163,11 +195,11 @@ def _operands_before(
     return before, perm, [n for n in nodes if n is not None]
 
 
-def _sink(meeting: set[Value]) -> Rule:
+def _sink(movable: set[Node]) -> Rule:
     """``f(transpose(x))`` on the way to another transpose: ``transpose(f(x))``."""
 
     def rule(edit: Edit, node: Node) -> Value | None:
-        if not _mover(node) or node.output not in meeting:
+        if node not in movable:
             return None
         found = _operands_before(edit, node)
         if found is None:
@@ -175,10 +207,7 @@ def _sink(meeting: set[Value]) -> Rule:
         before, perm, replaced = found
         op = node.op
         if op.name == "concatenate":
-            axis = op.attrs()["axis"]
-            if axis is None:
-                return None
-            op = op.replace(axis=perm[normalize_axis(axis, len(perm))])
+            op = op.replace(axis=perm[normalize_axis(op.attrs()["axis"], len(perm))])
         shape = _shape(node.output)
         inner = edit.graph.add(
             op,
@@ -188,9 +217,7 @@ def _sink(meeting: set[Value]) -> Rule:
             origin=node.origin,
             before=node,
         )
-        moved = edit.put(OPS["transpose"](axes=perm), inner.outputs, node, *replaced)
-        meeting.add(moved)
-        return moved
+        return edit.put(OPS["transpose"](axes=perm), inner.outputs, node, *replaced)
 
     return rule
 
@@ -229,7 +256,7 @@ def _full_index(edit: Edit, node: Node) -> Value | None:
 
 
 def _walks(items: Sequence[Any], shape: Sequence[Any]) -> list[Any] | None:
-    """A basic index as: axis -> (start, step, size), None for a new axis, int for a dropped one."""
+    """A basic index, an entry an axis: (start, step, size), None: a new axis, int: a dropped one."""
     found: list[Any] = []
     axis = 0
     for item in items:
@@ -345,13 +372,14 @@ def _flat_join(edit: Edit, node: Node) -> Value | None:
     for value in node.inputs:
         inner = producer(value, "concatenate")
         own = None if inner is None else inner.op.attrs()["axis"]
-        if inner is None or own is None or value is None or not edit.single_use(value):
-            inputs.append(value)
-        elif normalize_axis(own, rank) != normalize_axis(axis, rank):
-            inputs.append(value)
-        else:
+        alike = own is not None and normalize_axis(own, rank) == normalize_axis(axis, rank)
+        if inner is not None and alike and edit.single_use(inner.output):
             inputs += inner.inputs
             inners.append(inner)
+        else:
+            inputs.append(value)
+    if len(inputs) > _MANY:
+        return None
     return edit.put(node.op, inputs, node, *inners) if inners else None
 
 
@@ -372,5 +400,5 @@ def simplify_shape(graph: Graph) -> int:
     rules: dict[str, tuple[Rule, ...]] = dict(_RULES)
     rules["*"] = (_needless_broadcast,)
     if any(node.op.name == "transpose" for node in graph.nodes):
-        rules["*"] = (_needless_broadcast, _sink(_meeting(graph)))
+        rules["*"] = (_needless_broadcast, _sink(_movable(graph)))
     return sweep(graph, rules)

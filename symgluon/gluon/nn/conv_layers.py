@@ -8,7 +8,7 @@ from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, data, tuple_of
 from symgluon.gluon.parameter import Parameter
-from symgluon.ops import legacy_nn
+from symgluon.ops import legacy_nn, legacy_shape
 from symgluon.ops.apply import F
 
 _LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
@@ -282,7 +282,7 @@ class ReflectionPad2D(HybridBlock):
 
     def forward(self, x: Any) -> Any:
         """Pad."""
-        return call(F.pad, x, pad_width=self._padding, mode="reflect")
+        return call(legacy_shape.pad, x, pad_width=self._padding, mode="reflect")
 
 
 class _PixelShuffle(HybridBlock):

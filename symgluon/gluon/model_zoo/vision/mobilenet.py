@@ -1,0 +1,152 @@
+"""MobileNets, versions 1 (arXiv:1704.04861) and 2 (arXiv:1801.04381)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from symgluon.gluon import nn
+from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.model_zoo.vision.common import pretrained_error
+
+__all__ = ["MobileNet", "MobileNetV2", "get_mobilenet", "get_mobilenet_v2"]
+
+
+class RELU6(HybridBlock):
+    """``min(max(x, 0), 6)``."""
+
+    def forward(self, x: Any) -> Any:
+        """Clip to [0, 6]."""
+        from symgluon import numpy as np
+
+        return np.clip(x, 0, 6)
+
+
+def _add_conv(
+    out: Any,
+    channels: int = 1,
+    kernel: int = 1,
+    stride: int = 1,
+    pad: int = 0,
+    num_group: int = 1,
+    active: bool = True,
+    relu6: bool = False,
+) -> None:
+    out.add(
+        nn.Conv2D(channels, kernel, stride, pad, groups=num_group, use_bias=False),
+        nn.BatchNorm(scale=True),
+    )
+    if active:
+        out.add(RELU6() if relu6 else nn.Activation("relu"))
+
+
+class LinearBottleneck(HybridBlock):
+    """Expand, filter each channel, project; with a shortcut where the sizes agree."""
+
+    def __init__(self, in_channels: int, channels: int, t: int, stride: int) -> None:
+        super().__init__()
+        self.use_shortcut = stride == 1 and in_channels == channels
+        self.out = nn.HybridSequential()
+        _add_conv(self.out, in_channels * t, relu6=True)  # MXNet has it for t = 1 too
+        _add_conv(self.out, in_channels * t, 3, stride, 1, in_channels * t, relu6=True)
+        _add_conv(self.out, channels, active=False)
+
+    def forward(self, x: Any) -> Any:
+        """Return the projection, plus the input where there is a shortcut."""
+        out = self.out(x)
+        return out + x if self.use_shortcut else out
+
+
+class MobileNet(HybridBlock):
+    """MobileNet version 1.
+
+    Parameters
+    ----------
+    multiplier : float
+        Factor of all numbers of channels.
+    """
+
+    def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.HybridSequential()
+        _add_conv(self.features, int(32 * multiplier), 3, 2, 1)
+        depth = [int(c * multiplier) for c in [32, 64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024]]
+        wide = [int(c * multiplier) for c in [64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024] * 2]
+        strides = [1, 2, 1, 2, 1, 2] + [1] * 5 + [2, 1]
+        for channels, outer, stride in zip(depth, wide, strides, strict=True):
+            _add_conv(self.features, channels, 3, stride, 1, channels)
+            _add_conv(self.features, outer)
+        self.features.add(nn.GlobalAvgPool2D(), nn.Flatten())
+        self.output = nn.Dense(classes)
+
+    def forward(self, x: Any) -> Any:
+        """Return class scores (N, classes) of images (N, 3, H, W)."""
+        return self.output(self.features(x))
+
+
+class MobileNetV2(HybridBlock):
+    """MobileNet version 2.
+
+    Parameters
+    ----------
+    multiplier : float
+        Factor of all numbers of channels.
+    """
+
+    def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.HybridSequential()
+        _add_conv(self.features, int(32 * multiplier), 3, 2, 1, relu6=True)
+        ins = [32] + [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3
+        outs = [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3 + [320]
+        strides = [1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1]
+        for a, b, t, s in zip(ins, outs, [1] + [6] * 16, strides, strict=True):
+            unit = LinearBottleneck(int(a * multiplier), int(b * multiplier), t, s)
+            self.features.add(unit)
+        last = int(1280 * multiplier) if multiplier > 1.0 else 1280
+        _add_conv(self.features, last, relu6=True)
+        self.features.add(nn.GlobalAvgPool2D())
+        self.output = nn.HybridSequential()
+        self.output.add(nn.Conv2D(classes, 1, use_bias=False), nn.Flatten())
+
+    def forward(self, x: Any) -> Any:
+        """Return class scores (N, classes) of images (N, 3, H, W)."""
+        return self.output(self.features(x))
+
+
+def _name(version: int, multiplier: float) -> str:
+    text = f"{multiplier:.2f}"
+    return f"mobilenet{'_v2_' if version == 2 else ''}{text[:-1] if text.endswith('0') else text}"
+
+
+def get_mobilenet(
+    multiplier: float, pretrained: bool = False, device: Any = None, **kwargs: Any
+) -> Any:
+    """Return a MobileNet."""
+    if pretrained:
+        raise pretrained_error(_name(1, multiplier))
+    return MobileNet(multiplier, **kwargs)
+
+
+def get_mobilenet_v2(
+    multiplier: float, pretrained: bool = False, device: Any = None, **kwargs: Any
+) -> Any:
+    """Return a MobileNet, version 2."""
+    if pretrained:
+        raise pretrained_error(_name(2, multiplier))
+    return MobileNetV2(multiplier, **kwargs)
+
+
+def _maker(version: int, multiplier: float, name: str) -> Callable[..., Any]:
+    def make(**kwargs: Any) -> Any:
+        return (get_mobilenet if version == 1 else get_mobilenet_v2)(multiplier, **kwargs)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Return MobileNet, version {version}, with width {multiplier}."
+    return make
+
+
+for _m, _t in ((1.0, "1_0"), (0.75, "0_75"), (0.5, "0_5"), (0.25, "0_25")):
+    for _v, _p in ((1, "mobilenet"), (2, "mobilenet_v2_")):
+        globals()[_p + _t] = _maker(_v, _m, _p + _t)
+        __all__ += [_p + _t]

@@ -1,0 +1,279 @@
+"""Residual nets, versions 1 (arXiv:1512.03385) and 2 (arXiv:1603.05027)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from symgluon import numpy_extension as npx
+from symgluon.gluon import nn
+from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.model_zoo.vision.common import pretrained_error
+
+__all__ = [
+    "BasicBlockV1",
+    "BasicBlockV2",
+    "BottleneckV1",
+    "BottleneckV2",
+    "ResNetV1",
+    "ResNetV2",
+    "get_resnet",
+]
+
+
+def _conv3x3(channels: int, stride: int, in_channels: int) -> Any:
+    return nn.Conv2D(channels, kernel_size=3, strides=stride, padding=1, use_bias=False,
+                     in_channels=in_channels)  # fmt: skip
+
+
+def _pointwise(channels: int, stride: int, in_channels: int = 0, use_bias: bool = False) -> Any:
+    return nn.Conv2D(channels, kernel_size=1, strides=stride, use_bias=use_bias,
+                     in_channels=in_channels)  # fmt: skip
+
+
+class _BlockV1(HybridBlock):
+    """Residual unit: ``relu(body(x) + shortcut(x))``."""
+
+    def __init__(self, channels: int, stride: int, downsample: bool, in_channels: int) -> None:
+        super().__init__()
+        self.body = nn.HybridSequential()
+        self._layers(channels, stride, in_channels)
+        if downsample:
+            self.downsample = nn.HybridSequential()
+            self.downsample.add(_pointwise(channels, stride, in_channels), nn.BatchNorm())
+        else:
+            self.downsample = None
+
+    def _layers(self, channels: int, stride: int, in_channels: int) -> None:
+        raise TypeError("a residual unit must define its layers")
+
+    def forward(self, x: Any) -> Any:
+        """Return ``relu(body(x) + shortcut(x))``."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return npx.relu(self.body(x) + shortcut)
+
+
+class BasicBlockV1(_BlockV1):
+    """Two 3x3 convolutions."""
+
+    def __init__(
+        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+    ) -> None:
+        super().__init__(channels, stride, downsample, in_channels)
+
+    def _layers(self, channels: int, stride: int, in_channels: int) -> None:
+        self.body.add(
+            _conv3x3(channels, stride, in_channels),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            _conv3x3(channels, 1, channels),
+            nn.BatchNorm(),
+        )
+
+
+class BottleneckV1(_BlockV1):
+    """1x1, 3x3, 1x1 convolutions."""
+
+    def __init__(
+        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+    ) -> None:
+        super().__init__(channels, stride, downsample, in_channels)
+
+    def _layers(self, channels: int, stride: int, in_channels: int) -> None:
+        self.body.add(
+            _pointwise(channels // 4, stride, use_bias=True),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            _conv3x3(channels // 4, 1, channels // 4),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            _pointwise(channels, 1, use_bias=True),
+            nn.BatchNorm(),
+        )
+
+
+class BasicBlockV2(HybridBlock):
+    """Two 3x3 convolutions, normalised and activated before."""
+
+    def __init__(
+        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+    ) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm()
+        self.conv1 = _conv3x3(channels, stride, in_channels)
+        self.bn2 = nn.BatchNorm()
+        self.conv2 = _conv3x3(channels, 1, channels)
+        self.downsample = _pointwise(channels, stride, in_channels) if downsample else None
+
+    def forward(self, x: Any) -> Any:
+        """Return ``body(x) + shortcut(x)``."""
+        shortcut = x
+        x = npx.relu(self.bn1(x))
+        if self.downsample is not None:
+            shortcut = self.downsample(x)
+        x = self.conv1(x)
+        return self.conv2(npx.relu(self.bn2(x))) + shortcut
+
+
+class BottleneckV2(HybridBlock):
+    """1x1, 3x3, 1x1 convolutions, normalised and activated before."""
+
+    def __init__(
+        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+    ) -> None:
+        super().__init__()
+        inner = channels // 4
+        self.bn1 = nn.BatchNorm()
+        self.conv1 = _pointwise(inner, 1)
+        self.bn2 = nn.BatchNorm()
+        self.conv2 = _conv3x3(inner, stride, inner)
+        self.bn3 = nn.BatchNorm()
+        self.conv3 = _pointwise(channels, 1)
+        self.downsample = _pointwise(channels, stride, in_channels) if downsample else None
+
+    def forward(self, x: Any) -> Any:
+        """Return ``body(x) + shortcut(x)``."""
+        shortcut = x
+        x = npx.relu(self.bn1(x))
+        if self.downsample is not None:
+            shortcut = self.downsample(x)
+        x = self.conv1(x)
+        x = self.conv2(npx.relu(self.bn2(x)))
+        return self.conv3(npx.relu(self.bn3(x))) + shortcut
+
+
+class _ResNet(HybridBlock):
+    def __init__(self, layers: list[int], channels: list[int]) -> None:
+        if len(layers) != len(channels) - 1:
+            raise AssertionError(f"{len(layers)} stages need {len(layers) + 1} channel numbers")
+        super().__init__()
+        self.features = nn.HybridSequential()
+
+    def _stem(self, channels: int, thumbnail: bool) -> None:
+        if thumbnail:
+            self.features.add(_conv3x3(channels, 1, 0))
+            return
+        self.features.add(
+            nn.Conv2D(channels, 7, 2, 3, use_bias=False),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            nn.MaxPool2D(3, 2, 1),
+        )
+
+    @staticmethod
+    def _stage(block: Any, count: int, channels: int, stride: int, in_channels: int) -> Any:
+        stage = nn.HybridSequential()
+        stage.add(block(channels, stride, channels != in_channels, in_channels=in_channels))
+        for _ in range(count - 1):
+            stage.add(block(channels, 1, False, in_channels=channels))
+        return stage
+
+    def forward(self, x: Any) -> Any:
+        """Return class scores (N, classes) of images (N, 3, H, W)."""
+        return self.output(self.features(x))
+
+
+class ResNetV1(_ResNet):
+    """Residual net, version 1.
+
+    Parameters
+    ----------
+    block : type
+        `BasicBlockV1` or `BottleneckV1`.
+    layers, channels : list of int
+        Units and channels of each stage; `channels` begins with that of the stem.
+    thumbnail : bool
+        Small images: a 3x3 convolution as stem.
+    """
+
+    def __init__(
+        self,
+        block: Any,
+        layers: list[int],
+        channels: list[int],
+        classes: int = 1000,
+        thumbnail: bool = False,
+    ) -> None:
+        super().__init__(layers, channels)
+        self._stem(channels[0], thumbnail)
+        for i, count in enumerate(layers):
+            stride = 1 if i == 0 else 2
+            self.features.add(self._stage(block, count, channels[i + 1], stride, channels[i]))
+        self.features.add(nn.GlobalAvgPool2D())
+        self.output = nn.Dense(classes, in_units=channels[-1])
+
+
+class ResNetV2(_ResNet):
+    """Residual net, version 2; parameters as `ResNetV1`."""
+
+    def __init__(
+        self,
+        block: Any,
+        layers: list[int],
+        channels: list[int],
+        classes: int = 1000,
+        thumbnail: bool = False,
+    ) -> None:
+        super().__init__(layers, channels)
+        self.features.add(nn.BatchNorm(scale=False, center=False))
+        self._stem(channels[0], thumbnail)
+        in_channels = channels[0]
+        for i, count in enumerate(layers):
+            stride = 1 if i == 0 else 2
+            self.features.add(self._stage(block, count, channels[i + 1], stride, in_channels))
+            in_channels = channels[i + 1]
+        self.features.add(
+            nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Flatten()
+        )
+        self.output = nn.Dense(classes, in_units=in_channels)
+
+
+_SPEC: dict[int, tuple[str, list[int], list[int]]] = {
+    18: ("basic_block", [2, 2, 2, 2], [64, 64, 128, 256, 512]),
+    34: ("basic_block", [3, 4, 6, 3], [64, 64, 128, 256, 512]),
+    50: ("bottle_neck", [3, 4, 6, 3], [64, 256, 512, 1024, 2048]),
+    101: ("bottle_neck", [3, 4, 23, 3], [64, 256, 512, 1024, 2048]),
+    152: ("bottle_neck", [3, 8, 36, 3], [64, 256, 512, 1024, 2048]),
+}
+_NETS = [ResNetV1, ResNetV2]
+_BLOCKS = [
+    {"basic_block": BasicBlockV1, "bottle_neck": BottleneckV1},
+    {"basic_block": BasicBlockV2, "bottle_neck": BottleneckV2},
+]
+
+
+def get_resnet(
+    version: int, num_layers: int, pretrained: bool = False, device: Any = None, **kwargs: Any
+) -> Any:
+    """Return a residual net.
+
+    Raises
+    ------
+    AssertionError
+        For another version or number of layers.
+    """
+    if num_layers not in _SPEC:
+        raise AssertionError(
+            f"Invalid number of layers: {num_layers}. Options are {sorted(_SPEC)}"
+        )
+    if version not in (1, 2):
+        raise AssertionError(f"Invalid resnet version: {version}. Options are 1 and 2.")
+    if pretrained:
+        raise pretrained_error(f"resnet{num_layers}_v{version}")
+    kind, layers, channels = _SPEC[num_layers]
+    return _NETS[version - 1](_BLOCKS[version - 1][kind], layers, channels, **kwargs)
+
+
+def _maker(version: int, num_layers: int) -> Callable[..., Any]:
+    def make(**kwargs: Any) -> Any:
+        return get_resnet(version, num_layers, **kwargs)
+
+    make.__name__ = make.__qualname__ = f"resnet{num_layers}_v{version}"
+    make.__doc__ = f"Return ResNet-{num_layers}, version {version}."
+    return make
+
+
+for _v in (1, 2):
+    for _n in _SPEC:
+        globals()[f"resnet{_n}_v{_v}"] = _maker(_v, _n)
+        __all__ += [f"resnet{_n}_v{_v}"]
