@@ -24,6 +24,7 @@ LAYERS = {
     "symgluon.passes": 3,
     "symgluon.formats": 3,
     "symgluon.backends": 4,
+    "symgluon.runtime": 5,
     "symgluon.autograd": 5,
     "symgluon.random": 5,
     "symgluon.numpy": 5,
@@ -43,15 +44,17 @@ ALLOWED = {
     "networkx": ("symgluon.ir", "symgluon.passes"),
     "onnx": (
         "symgluon.formats.onnx",
-        "symgluon.backends.onnxruntime",
+        "symgluon.backends",
         "symgluon.serve",
         "symgluon.quantize",
+        "symgluon.cli",
     ),
     "onnxruntime": (
         "symgluon.formats.onnx",
-        "symgluon.backends.onnxruntime",
+        "symgluon.backends",
         "symgluon.serve",
         "symgluon.quantize",
+        "symgluon.cli",
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from symgluon import config
 from symgluon.errors import AttributeValueError
 from symgluon.ir.graph import Graph, Node
-from symgluon.ops.call import set_graph_compiler
 
 Executable = Callable[..., tuple[np.ndarray, ...]]
 
@@ -163,10 +162,3 @@ def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Execut
         run_pipeline(copy, name)
     return backend.compile(copy, options)
 
-
-def with_backend(options: CompileOptions, backend: str) -> CompileOptions:
-    """Return the same options for another backend."""
-    return replace(options, backend=backend, extra=())
-
-
-set_graph_compiler(compile_graph)

@@ -18,7 +18,6 @@ from symgluon.ir.dims import DimScope, Guard
 from symgluon.ir.graph import Graph
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
-from symgluon.ops.apply import set_eager_backend
 from symgluon.ops.region import resolve_dims
 
 _OPSET = 20
@@ -59,7 +58,10 @@ def run_in_session(op: Op, data: Sequence[Any]) -> Any:
         entries.append(entry)
     if entry.run is None:
         return NotImplemented
-    results = entry.run(*[d for d in data if d is not None])
+    try:
+        results = entry.run(*[d for d in data if d is not None])
+    except Exception:  # onnxruntime's errors share no base class
+        return NotImplemented  # operands that do not fit: the kernel says what is wrong
     return results[0] if len(results) == 1 else results
 
 
@@ -94,12 +96,6 @@ def _build(op: Op, data: Sequence[Any]) -> Entry:
 
 def _is_small(data: Sequence[Any]) -> bool:
     return sum(d.size for d in data if d is not None) < 1 << 16
-
-
-def install() -> None:
-    """Offer eager calls to sessions, unless ``SYMGLUON_EAGER_ORT=0``."""
-    if config.eager_ort():
-        set_eager_backend(run_in_session)
 
 
 def clear() -> None:

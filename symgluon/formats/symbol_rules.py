@@ -564,7 +564,9 @@ def boxes(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     return w.outputs(entry, len(node.outputs))
 
 
-@rule("linear_regression_output", "mae_regression_output", "logistic_regression_output")
+@rule(
+    "linear_regression_output", "mae_regression_output", "logistic_regression_output", "svm_output"
+)
 def regression(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """What a training head predicts: the label and the gradient are left out."""
     if op.name.startswith("logistic"):

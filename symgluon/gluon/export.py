@@ -220,14 +220,16 @@ def _pinned(traced: Traced, wanted: Wanted) -> dict[str, str]:
     return found
 
 
-def frozen(exported: Exported) -> Graph:
-    """Return a copy of the graph with parameters and captured arrays as constants."""
+def frozen(exported: Exported, *, parameters: bool = True) -> Graph:
+    """Return a copy of the graph with captured arrays, and `parameters`, as constants."""
     source = exported.graph
     graph = source.copy()
     written = {source.operands().index(v) for v in source.writes.values()}
     pairs = list(zip(graph.operands(), exported.traced.sources, strict=True))
     for position, (value, origin) in enumerate(pairs):
         if origin.kind == "arg" or position in written:
+            continue
+        if origin.kind == "slot" and not parameters:
             continue
         array = _array(origin, value, graph, exported)
         constant = graph.add_constant(array, value.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from symgluon.errors import DeferredInitializationError
 from symgluon.gluon.block import Block, _Epoch
-from symgluon.gluon.export import Exported, export_block, refuse_state, signature_of
+from symgluon.gluon.export import Exported, export_block, frozen, refuse_state, signature_of
 from symgluon.gluon.parameter import Parameter
 from symgluon.gluon.trace import Cache, Entry, Traced, call_key, trace
 from symgluon.ir.graph import Graph
@@ -365,13 +365,15 @@ class HybridBlock(Block):
 
     def _symbol_records(self, exported: Exported, names: Sequence[str]) -> Any:
         """MXNet's form of the traced graph."""
-        from symgluon.formats.symbol_write import symbol_from_graph
+        from symgluon.formats.symbol_write import symbol_parts
         from symgluon.passes.inline_calls import inline_calls
 
-        graph = exported.graph.copy()
+        graph = frozen(exported, parameters=False)
         refuse_state(graph)
         inline_calls(graph, limit=None)
-        return symbol_from_graph(graph)
+        records, constants = symbol_parts(graph)
+        exported.arrays.update(constants)  # arrays that no operator can spell are parameters there
+        return records
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute the outputs; overridden by every block."""

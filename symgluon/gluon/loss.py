@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from symgluon import dtypes
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call
 from symgluon.ir.types import normalize_axis
+from symgluon.ops import ctc  # noqa: F401  (registers the operator)
 from symgluon.ops.apply import F
+from symgluon.ops.state import state
 
 __all__ = [
     "CTCLoss",
@@ -102,8 +105,12 @@ class Loss(HybridBlock):
         """Weighted loss of each sample."""
         weight = self._weight if factor is None else factor
         loss = _apply_weighting(loss, weight, sample_weight)
+        # 2.0's mean gives the default float whatever the dtype, 1.x's keeps it
+        dtype = dtypes.default_float() if state.np_array else loss.dtype
         axes = self._other_axes(loss)
-        return F.mean(loss, axis=axes) if axes else loss
+        if axes:
+            return F.mean(loss, axis=axes, dtype=None if dtype == loss.dtype else dtype)
+        return loss if dtype == loss.dtype else F.cast(loss, dtype=dtype)
 
 
 class _Entrywise(Loss):

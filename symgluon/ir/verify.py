@@ -7,6 +7,7 @@ inference repeated gives the stored types; calls match their bodies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symgluon.errors import SymgluonError, VerifyError
@@ -50,9 +51,9 @@ def find_problems(graph: Graph) -> list[str]:
 def _problems(graph: Graph) -> list[str]:
     found = _value_problems(graph)
     known: set[Value] = {*graph.operands(), *graph.constants}
-    last = -1
+    last: float = -math.inf
     for node in graph.nodes:
-        if node.order <= last:
+        if node.order < last:  # independent nodes may share one
             found.append(f"{node!r}: order {node.order} after {last}")
         last = node.order
         found += _operand_problems(graph, node, known)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from symgluon import runtime  # noqa: F401  (installs compiler and eager sessions)
 from symgluon.device import Device
 from symgluon.errors import AttributeValueError, ShapeError, SymgluonError, TraceError
 from symgluon.ir.graph import Value

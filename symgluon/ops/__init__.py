@@ -32,8 +32,10 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     vision,
 )
 from symgluon.ops import (  # noqa: F401  (MXNet's names, composed of the operators above)
+    legacy_extra,
     legacy_loss,
     legacy_nn,
+    legacy_random,
     legacy_reduce,
     legacy_scalar,
     legacy_shape,

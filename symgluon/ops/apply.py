@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import ShapeError, SymgluonError
+from symgluon.errors import AxisError, ShapeError, SymgluonError
 from symgluon.ir.graph import Value
 from symgluon.ir.op import OPS, Op, get_op, set_dispatcher
 from symgluon.ir.types import TensorType
@@ -114,7 +114,8 @@ def _explained(op: Op, data: Sequence[Any], error: Exception) -> Exception:
     except SymgluonError as better:
         return better
     shown = ", ".join("none" if t is None else str(t) for t in types)
-    return ShapeError(f"{op!r}: {error}", received=shown)
+    kind = AxisError if isinstance(error, IndexError) else ShapeError  # the first is an IndexError
+    return kind(f"{op!r}: {error}", received=shown)
 
 
 def run_kernel(op: Op, data: Sequence[Any]) -> Any:

@@ -196,7 +196,11 @@ class Where(Op):
         return a.with_shape(broadcast_shapes(condition.shape, a.shape, b.shape))
 
     def kernel(self, condition: Any, a: Any, b: Any) -> Any:
-        return np.where(condition, a, b)
+        try:
+            return np.where(condition, a, b)
+        except ValueError:
+            broadcast_shapes(condition.shape, a.shape, b.shape)  # says it in our words
+            raise
 
     def grad(self, ct: Any, y: Any, condition: Any, a: Any, b: Any) -> Any:
         ga = gb = None

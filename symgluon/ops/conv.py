@@ -142,6 +142,7 @@ class Convolution(_Forward):
         return x.with_shape((n, self.num_filter, *self.out_sizes(sizes)))
 
     def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        check_dtypes(self.name, x, weight, bias)
         return kernels.conv(x, weight, bias, *self.arguments())
 
     def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
@@ -183,6 +184,9 @@ class ConvolutionInputGrad(_Conv):
     x_shape: Shape = ()
 
     def infer(self, dy: TensorType, weight: TensorType) -> TensorType:
+        want = (dy.known_shape[1], self.x_shape[0] // self.num_group, *self.kernel_shape)
+        check_shape(self.name, "weight", weight.shape, want)
+        check_shape(self.name, "dy", dy.known_shape[2:], self.out_sizes(self.x_shape[1:]))
         return dy.with_shape((dy.known_shape[0], *self.x_shape))
 
     def kernel(self, dy: Any, weight: Any) -> Any:
@@ -217,6 +221,8 @@ class ConvolutionWeightGrad(_Conv):
     w_shape: Shape = ()
 
     def infer(self, x: TensorType, dy: TensorType) -> TensorType:
+        out = self.out_sizes(x.known_shape[2:])
+        check_shape(self.name, "dy", dy.shape, (x.known_shape[0], self.w_shape[0], *out))
         return x.with_shape(self.w_shape)
 
     def kernel(self, x: Any, dy: Any) -> Any:
@@ -282,6 +288,7 @@ class Deconvolution(_Forward):
         return x.with_shape((n, self.num_filter, *out))
 
     def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
+        check_dtypes(self.name, x, weight, bias)
         return kernels.conv_transpose(
             x, weight, bias, self.stride, self.pad, self.dilate, self._extra(), self.num_group
         )

@@ -1,128 +1,155 @@
-"""ONNX forms of the gradients of a convolution (measured choices: ``docs/performance.md``)."""
+"""ONNX forms of the gradients of a convolution (measured choices: ``docs/performance.md``).
+
+Sizes may be symbolic: what a stride rounded away is then restored at run time.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from symgluon.ops.checks import is_int
+from symgluon.ops.kernels.conv import conv_out_size
 
 _STEM = 12  # input channels below which one product over columns beats a product a tap
+_END = 2**63 - 1
 
 
+# ---- with respect to the data ------------------------------------------------------------------
 def input_grad_onnx(op: Any, g: Any, dy: Any, weight: Any) -> Any:
-    """Transposed convolution; ``output_padding`` restores what the stride rounded away."""
-    sizes = op.x_shape[1:]
-    out = g.shape(dy)[2:]
-    extra = []
-    axes = zip(sizes, out, op.kernel_shape, op.stride, op.pad, op.dilate, strict=True)
-    for n, m, k, s, p, d in axes:
-        spare = n - ((m - 1) * s - 2 * p + d * (k - 1) + 1)
-        if not is_int(spare):
-            if s != 1:
-                return NotImplemented  # how much is rounded away depends on the size
-            spare = 0
-        extra.append(int(spare))
+    """Emit a transposed convolution; ``output_padding`` restores what the stride rounded away."""
     attrs = op.onnx_attrs()
+    sizes = op.x_shape[1:]
+    axes = zip(sizes, op.kernel_shape, op.stride, op.pad, op.dilate, strict=True)
+    extra: list[int] = []
+    for n, k, s, p, d in axes:
+        spare = n - ((conv_out_size(n, k, s, p, d) - 1) * s - 2 * p + d * (k - 1) + 1)
+        extra.append(int(spare) if is_int(spare) else s - 1)
     if any(extra):
         attrs["output_padding"] = extra
-    return g.ConvTranspose(dy, weight, **attrs)
+    y = g.ConvTranspose(dy, weight, **attrs)
+    # with symbolic sizes the most that can be missing was added: cut it off again
+    cut = [i for i, n in enumerate(sizes) if not is_int(n) and extra[i]]
+    if not cut:
+        return y
+    return g.slice(y, [0] * len(cut), [sizes[i] for i in cut], [i + 2 for i in cut])
 
 
+# ---- with respect to the weight ----------------------------------------------------------------
 def weight_grad_onnx(op: Any, g: Any, x: Any, dy: Any) -> Any:
-    """Correlation of the data with the cotangent."""
-    groups, channels = op.num_group, g.shape(x)[1]
-    filters = op.w_shape[0]
-    if not all(is_int(n) for n in (channels, filters)):
+    """Correlate the data with the cotangent."""
+    filters, channels = op.w_shape[:2]
+    if not all(is_int(n) for n in op.w_shape):
         return NotImplemented
-    if groups == channels and groups > 1 and filters == groups:
-        return _depthwise(op, g, x, dy)
-    if groups > 1:
-        return _grouped(op, g, x, dy)
-    return _plain(op, g, x, dy, channels, op.w_shape)
+    groups = op.num_group
+    one = all(v == 1 for v in (*op.kernel_shape, *op.stride)) and not any(op.pad)
+    if one and groups == 1:
+        product = _batched_product(g, _flat(g, dy), _flat(g, x), 3, _fused(g, x))
+        return g.Reshape(g.reduce("ReduceSum", product, (0,), False), g.ints(op.w_shape))
+    if channels == 1 and groups > 1:
+        return _depthwise(op, g, x, dy, filters // groups)
+    if groups > 1 or channels < _STEM:
+        return _columns(op, g, x, dy)
+    return _taps(op, g, x, dy)
 
 
-def _padded(op: Any, g: Any, x: Any) -> Any:
+def _flat(g: Any, x: Any) -> Any:
+    """(N, C, spatial...) as (N, C, P)."""
+    return g.Reshape(x, g.ints([0, 0, -1]))
+
+
+def _padded(op: Any, g: Any, x: Any, lead: int) -> Any:
+    """Pad the spatial axes, which start at `lead`."""
     if not any(op.pad):
         return x
-    return g.pad(x, [0, 0, *op.pad, 0, 0, *op.pad])
+    before = [0] * lead + list(op.pad) + [0] * (2 - lead)
+    return g.pad(x, [*before, *before])
 
 
-def _taps(op: Any, g: Any, x: Any, out: Any) -> list[Any]:
-    """The data under each tap of the kernel: (N, C, out...)."""
-    rank = len(op.kernel_shape)
-    axes = list(range(2, 2 + rank))
+def _slices(op: Any, g: Any, x: Any, out: Sequence[Any], lead: int) -> list[Any]:
+    """Under each tap of the kernel: the padded data `x` that it reads."""
+    axes = [lead + i for i in range(len(op.kernel_shape))]
     found = []
     for tap in itertools.product(*[range(k) for k in op.kernel_shape]):
         starts = [i * d for i, d in zip(tap, op.dilate, strict=True)]
-        ends = [
-            b + (m - 1) * s + 1 for b, m, s in zip(starts, out, op.stride, strict=True)
-        ]
+        ends: list[Any] = []
+        for begin, i, m, k, s, d in zip(
+            starts, tap, out, op.kernel_shape, op.stride, op.dilate, strict=True
+        ):
+            if is_int(m):
+                ends.append(begin + (m - 1) * s + 1)
+            elif s == 1:  # counted from the end, so that no size has to be computed
+                rest = d * (k - 1 - i)
+                ends.append(-rest if rest else _END)
+            else:
+                ends.append(begin + (m - 1) * s + 1)
         found.append(g.slice(x, starts, ends, axes, list(op.stride)))
     return found
 
 
-def _depthwise(op: Any, g: Any, x: Any, dy: Any) -> Any:
-    """A product and a sum a tap."""
-    out = g.shape(dy)[2:]
-    rank = len(op.kernel_shape)
-    axes = (0, *range(2, 2 + rank))
-    padded = _padded(op, g, x)
-    parts = [
-        g.unsqueeze(g.reduce("ReduceSum", g.Mul(tap, dy), axes, False), [1])
-        for tap in _taps(op, g, padded, out)
-    ]
+def _depthwise(op: Any, g: Any, x: Any, dy: Any, multiplier: int) -> Any:
+    """Emit a product and a sum a tap; each channel feeds `multiplier` filters."""
+    shape = g.shape(dy)
+    taps = _slices(op, g, _padded(op, g, x, 2), shape[2:], 2)
+    if multiplier == 1:
+        axes: tuple[int, ...] = (0, *range(2, len(shape)))
+    else:  # (N, C, 1, P) against (N, C, multiplier, P)
+        taps = [g.unsqueeze(_flat(g, tap), [2]) for tap in taps]
+        dy = g.Reshape(dy, g.ints([0, op.num_group, multiplier, -1]))
+        axes = (0, 3)
+    parts = [g.reduce("ReduceSum", g.Mul(tap, dy), axes, False) for tap in taps]
+    parts = [g.Reshape(part, g.ints([-1, 1])) for part in parts]
     joined = parts[0] if len(parts) == 1 else g.Concat(*parts, axis=1)
     return g.Reshape(joined, g.ints(op.w_shape))
 
 
-def _grouped(op: Any, g: Any, x: Any, dy: Any) -> Any:
-    """Each group by itself."""
-    groups = op.num_group
-    channels, filters = g.shape(x)[1] // groups, op.w_shape[0] // groups
-    xs = g.split(x, [channels] * groups, 1)
-    dys = g.split(dy, [filters] * groups, 1)
-    shape = (filters, *op.w_shape[1:])
+def _columns(op: Any, g: Any, x: Any, dy: Any) -> Any:
+    """Emit one product over columns, for few channels and for groups."""
+    filters, channels = op.w_shape[:2]
+    groups, count = op.num_group, math.prod(op.kernel_shape)
+    taps = _slices(op, g, _padded(op, g, x, 2), g.shape(dy)[2:], 2)
+    lead = [groups] if groups > 1 else []
+    if groups > 1:  # (N, G, C, P)
+        taps = [g.Reshape(tap, g.ints([0, groups, channels, -1])) for tap in taps]
+        rows = g.Reshape(dy, g.ints([0, groups, filters // groups, -1]))
+        columns = taps[0] if count == 1 else g.Concat(*taps, axis=2)
+    else:
+        columns = taps[0] if count == 1 else g.Concat(*taps, axis=1)
+        columns, rows = _flat(g, columns), _flat(g, dy)
+    product = _batched_product(g, rows, columns, 3 + len(lead), _fused(g, x))
+    total = g.reduce("ReduceSum", product, (0,), False)  # (G, O, taps * C)
+    rank = len(lead)
+    split = g.Reshape(total, g.ints([*lead, filters // groups, count, channels]))
+    turned = g.transpose(split, (*range(rank + 1), rank + 2, rank + 1))
+    return g.Reshape(turned, g.ints(op.w_shape))
+
+
+def _taps(op: Any, g: Any, x: Any, dy: Any) -> Any:
+    """Emit one product a tap over all samples and places, on channels-last data."""
+    filters, channels = op.w_shape[:2]
+    rank, count = len(op.kernel_shape), math.prod(op.kernel_shape)
+    last = g.transpose(x, (0, *range(2, rank + 2), 1))
+    rows = g.transpose(dy, (1, 0, *range(2, rank + 2)))
+    rows = g.Reshape(rows, g.ints([filters, -1]))
     parts = []
-    for part, d in zip(xs, dys, strict=True):
-        g.types[part] = g.type(x).with_shape((g.shape(x)[0], channels, *g.shape(x)[2:]))
-        g.types[d] = g.type(dy).with_shape((g.shape(dy)[0], filters, *g.shape(dy)[2:]))
-        parts.append(_plain(op, g, part, d, channels, shape))
-    return g.Concat(*parts, axis=0)
+    for tap in _slices(op, g, _padded(op, g, last, 1), g.shape(dy)[2:], 1):
+        parts.append(g.Gemm(rows, g.Reshape(tap, g.ints([-1, channels]))))
+    if count == 1:
+        return g.Reshape(parts[0], g.ints(op.w_shape))
+    split = g.Reshape(g.Concat(*parts, axis=1), g.ints([filters, count, channels]))
+    return g.Reshape(g.transpose(split, (0, 2, 1)), g.ints(op.w_shape))
 
 
-def _plain(op: Any, g: Any, x: Any, dy: Any, channels: int, w_shape: Any) -> Any:
-    shape = g.ints(w_shape)
-    n, filters, *out = g.shape(dy)
-    flat = g.Reshape(dy, g.ints([0, 0, -1]))  # (N, O, P)
-    pointwise = all(k == 1 for k in op.kernel_shape)
-    if pointwise and all(s == 1 for s in op.stride) and not any(op.pad):
-        data = g.Reshape(x, g.ints([0, 0, -1]))
-        product = _batched_product(g, flat, data)
-        return g.Reshape(g.reduce("ReduceSum", product, (0,), False), shape)
-    padded = _padded(op, g, x)
-    taps = _taps(op, g, padded, out)
-    if channels < _STEM:
-        columns = taps[0] if len(taps) == 1 else g.Concat(*taps, axis=1)
-        columns = g.Reshape(columns, g.ints([0, channels * len(taps), -1]))
-        product = _batched_product(g, flat, columns)
-        total = g.reduce("ReduceSum", product, (0,), False)  # (O, taps * C)
-        split = g.Reshape(total, g.ints([filters, len(taps), channels]))
-        return g.Reshape(g.transpose(split, (0, 2, 1)), shape)
-    rank = len(op.kernel_shape)
-    last = [0, *range(2, 2 + rank), 1]
-    rows = g.Reshape(g.transpose(dy, (1, 0, *range(2, 2 + rank))), g.ints([filters, -1]))
-    parts = []
-    for tap in taps:
-        data = g.Reshape(g.transpose(tap, last), g.ints([-1, channels]))
-        parts.append(g.unsqueeze(g.Gemm(rows, data), [2]))
-    joined = parts[0] if len(parts) == 1 else g.Concat(*parts, axis=2)
-    return g.Reshape(joined, shape)
+def _fused(g: Any, x: Any) -> bool:
+    return bool(g.microsoft and g.dtype(x) == np.float32)
 
 
-def _batched_product(g: Any, a: Any, b: Any) -> Any:
-    """``a @ b.T`` over the last two axes of (N, ., P) operands."""
-    if g.microsoft:
+def _batched_product(g: Any, a: Any, b: Any, rank: int, fused: bool) -> Any:
+    """``a @ b.T`` over the last two of `rank` axes."""
+    if fused:
         return g.op("FusedMatMul", (a, b), domain="com.microsoft", transB=1)
-    return g.MatMul(a, g.transpose(b, (0, 2, 1)))
-
+    return g.MatMul(a, g.transpose(b, (*range(rank - 2), rank - 1, rank - 2)))

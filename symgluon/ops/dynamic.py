@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import ShapeError
+from symgluon.errors import AttributeValueError, DTypeError, ShapeError
 from symgluon.ir.dims import current_scope
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import (
@@ -16,7 +16,7 @@ from symgluon.ir.types import (
 )
 from symgluon.ops.apply import F, same_dtypes
 from symgluon.ops.checks import equal_dims
-from symgluon.ops.index import int64
+from symgluon.ops.index import int64, own_type
 from symgluon.ops.lowering import emit
 
 
@@ -164,4 +164,75 @@ class Searchsorted(Op):
     samples = [
         S(np.array([1.0, 2.0, 2.0, 3.0]), np.array([[2.0, 0.0], [3.0, 4.0]])),
         S(np.array([1, 2, 2]), np.array(2), side="right"),
+    ]
+
+
+@op(mx="_npi_bincount")
+class Bincount(Op):
+    """How often each of 0, 1, 2, ... occurs in the vector `data`, or the sum of its weights."""
+
+    minlength: int = 0
+    has_weights: bool = False
+    no_grad = True
+    data_dependent = True
+    coerce = staticmethod(
+        lambda data, weights=None: (data, None if weights is None else own_type(weights))
+    )
+
+    def infer(self, data: TensorType, weights: TensorType | None = None) -> TensorType:
+        if data.rank != 1 or data.dtype.kind not in "iu":
+            raise ShapeError("bincount: the operand is a vector of integers", received=str(data))
+        kind = np.dtype(np.int32) if weights is None else weights.dtype
+        return TensorType((unknown_size("bins", "bincount"),), kind)
+
+    def kernel(self, data: Any, weights: Any = None) -> Any:
+        if data.ndim != 1 or data.dtype.kind not in "iu" or (data.size and data.min() < 0):
+            raise ShapeError(
+                "bincount: the operand is a vector of integers that are not negative",
+                received=f"{data.dtype.name}{data.shape}",
+            )
+        counts = np.bincount(data, weights, self.minlength)
+        return counts.astype(np.int32 if weights is None else weights.dtype)
+
+    samples = [
+        S(np.array([0, 1, 1, 3], np.int32), None),
+        S(np.array([0, 1, 1, 3]), (4,), minlength=6),
+        S(np.zeros((0,), np.int64), None, minlength=2),
+    ]
+
+
+@op(mx="_histogram _npi_histogram")
+class Histogram(Op):
+    """Counts (int64) of elements in bins, and the edges of the bins.
+
+    The bins are `bin_cnt` equal ones over `range`, or lie between the numbers in `bins`.
+    """
+
+    bin_cnt: int | None = None
+    range: Any = None
+    no_grad = True
+
+    def infer(self, data: TensorType, bins: TensorType | None = None) -> Any:
+        edges = bins.known_shape[0] if bins is not None else self._count() + 1
+        kind = data.dtype if bins is None else bins.dtype
+        return TensorType((edges - 1,), int64), TensorType((edges,), kind)
+
+    def _count(self) -> int:
+        if self.bin_cnt is None or self.range is None:
+            raise AttributeValueError("histogram: without bins, bin_cnt and range are needed")
+        return self.bin_cnt
+
+    def kernel(self, data: Any, bins: Any = None) -> Any:
+        if data.dtype.kind == "b":
+            raise DTypeError("histogram: the operand is an array of numbers", received="bool")
+        where = {} if bins is not None else {"range": tuple(self.range or ())}
+        try:
+            counts, edges = np.histogram(data, self._count() if bins is None else bins, **where)
+        except ValueError as error:
+            raise AttributeValueError(f"histogram: {error}") from None
+        return counts.astype(np.int64), edges.astype(data.dtype if bins is None else bins.dtype)
+
+    samples = [
+        S((7,), None, bin_cnt=3, range=(-1.0, 1.0)),
+        S((2, 3), np.array([-1.0, 0.0, 0.5, 2.0])),
     ]

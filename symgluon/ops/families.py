@@ -188,8 +188,12 @@ class Binary(Op):
         return TensorType(shape, a.dtype if self.result == "same" else np.dtype(bool))
 
     def kernel(self, a: Any, b: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return type(self).ufunc(a, b)
+        try:
+            with np.errstate(all="ignore"):
+                return type(self).ufunc(a, b)
+        except ValueError:
+            broadcast_shapes(a.shape, b.shape)  # says it in our words
+            raise
 
     def grad(self, ct: Any, y: Any, a: Any, b: Any) -> Any:
         rules = type(self).rules

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import AttributeValueError
-from symgluon.ir.attrs import Ints, Shape
+from symgluon.ir.attrs import Shape
 from symgluon.ir.op import MX_NAMES, Op, S, op
 from symgluon.ir.types import TensorType
 from symgluon.ops import legacy_nn, legacy_scalar, legacy_shape  # noqa: F401  (names aliased here)
 from symgluon.ops.apply import F
-from symgluon.ops.mx import cast_to, mx_function
+from symgluon.ops.mx import mx_function
 
 # ---- further names -------------------------------------------------------------------------------------
 #: names of files written by NNVM before MXNet 0.9, and aliases of 1.x and 2.x
@@ -42,67 +42,6 @@ def np_reshape(a: Any, *, newshape: Shape, order: str = "C") -> Any:
 
 
 # ---- gradients of their own ------------------------------------------------------------------------------
-@op(mx="_contrib_round_ste _npx_round_ste _sparse__contrib_round_ste")
-class RoundSte(Op):
-    """Nearest integer; the gradient passes straight through."""
-
-    inplace = ((0, 0),)
-
-    def infer(self, data: TensorType) -> TensorType:
-        return data
-
-    def decompose(self, data: Any) -> Any:
-        return F.round(data)
-
-    def grad(self, ct: Any, y: Any, data: Any) -> Any:
-        return ct
-
-    samples = [S((2, 3)), S(())]
-
-
-@op(mx="_contrib_sign_ste _npx_sign_ste _sparse__contrib_sign_ste")
-class SignSte(Op):
-    """Sign; the gradient passes straight through."""
-
-    inplace = ((0, 0),)
-
-    def infer(self, data: TensorType) -> TensorType:
-        return data
-
-    def decompose(self, data: Any) -> Any:
-        return F.sign(data)
-
-    def grad(self, ct: Any, y: Any, data: Any) -> Any:
-        return ct
-
-    samples = [S((2, 3)), S(())]
-
-
-@op()
-class GradientMultiplier(Op):
-    """The operand; its gradient is multiplied by `scalar`."""
-
-    scalar: float = 1.0
-    inplace = ((0, 0),)
-
-    def infer(self, data: TensorType) -> TensorType:
-        return data
-
-    def decompose(self, data: Any) -> Any:
-        return F.identity(data)
-
-    def grad(self, ct: Any, y: Any, data: Any) -> Any:
-        return F.multiply(ct, self.scalar)
-
-    samples = [S((2, 3), scalar=-1.0), S((), scalar=0.5)]
-
-
-@mx_function("_contrib_gradientmultiplier")
-def gradient_multiplier(data: Any, *, scalar: float = 1.0, is_int: bool = True) -> Any:
-    """The operand; its gradient is multiplied by a number."""
-    return F.gradient_multiplier(data, scalar=scalar)
-
-
 @op()
 class SvmOutput(Op):
     """The scores; their gradient is that of a hinge loss of the labels."""
@@ -269,39 +208,3 @@ def encdec_qk(queries: Any, keys_values: Any, *, heads: int) -> Any:
 def encdec_valatt(keys_values: Any, attention: Any, *, heads: int) -> Any:
     """Values of another sequence weighted by attention."""
     return _joined(attention, _heads(keys_values, heads, 2, 1), heads)
-
-
-# ---- numbers only -----------------------------------------------------------------------------------------
-@mx_function("_npi_bincount")
-def bincount(
-    data: Any, weights: Any = None, *, minlength: int = 0, has_weights: bool = False
-) -> Any:
-    """Counts (or summed weights) of each value."""
-    numbers = data.numpy_content("bincount").astype(np.int64)
-    w = None if weights is None else weights.numpy_content("bincount")
-    counts = np.bincount(numbers, w, minlength)
-    return F.cast(counts, dtype=data.dtype if w is None else w.dtype)
-
-
-@mx_function("_npi_tensorinv")
-def tensorinv(a: Any, *, ind: int = 2) -> Any:
-    """Inverse of a map of tensors."""
-    lead, rest = tuple(a.shape[:ind]), tuple(a.shape[ind:])
-    n: Any = 1
-    for size in rest:
-        n = n * size
-    return F.reshape(F.inv(F.reshape(a, shape=(n, -1))), shape=(*rest, *lead))
-
-
-@mx_function("_npi_tensorsolve")
-def tensorsolve(a: Any, b: Any, *, a_axes: Ints = ()) -> Any:
-    """x with ``tensordot(a, x, x.ndim) = b``."""
-    if a_axes:
-        axes = [i % a.ndim for i in a_axes]
-        a = F.transpose(a, axes=(*[i for i in range(a.ndim) if i not in axes], *axes))
-    shape = tuple(a.shape[b.ndim :])
-    n: Any = 1
-    for size in shape:
-        n = n * size
-    found = F.solve(F.reshape(a, shape=(-1, n)), F.reshape(b, shape=(-1,)))
-    return F.reshape(cast_to(found, b.dtype), shape=shape)

@@ -173,6 +173,12 @@ def pooling(
             f"Pooling: pooling_convention={pooling_convention!r}; 'valid' and 'full' are supported"
         )
     rank = len(kernel)
+    for n, k, p in zip(data.shape[2:], kernel, pad or (0,) * rank, strict=False):
+        if isinstance(n, int) and k > n + 2 * p:
+            raise ShapeError(
+                f"Pooling: kernel size {k} exceeds the padded input size {n + 2 * p}",
+                received=tuple(data.shape),
+            )
     out = F.pooling(
         data,
         kernel_shape=kernel,

@@ -16,6 +16,7 @@ from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
 from symgluon.ops.apply import F, same_dtypes
 from symgluon.ops.checks import equal_dims
+from symgluon.ops.dynamic import unknown_size
 from symgluon.ops.families import float_operands, sum_to
 from symgluon.ops.state import wants
 
@@ -484,3 +485,37 @@ class Pinv(Op):
         )
 
     samples = [S(regular(3, 3)), S(regular(2, 3, 2)), S(regular(2, 3))]
+
+
+@op()
+class Lstsq(Op):
+    """Least squares: x that makes ``|a x - b|`` smallest, residuals, rank, singular values.
+
+    `rcond` as in NumPy: smaller singular values, relative to the largest, count as zero.
+    """
+
+    rcond: float = -1.0
+    no_grad = True
+    data_dependent = True
+    coerce = staticmethod(float_operands)
+
+    def infer(self, a: TensorType, b: TensorType) -> Any:
+        (m, n), rest = a.known_shape, b.known_shape[1:]
+        k = m if m <= n else n
+        residuals = unknown_size("residuals", "lstsq")
+        rank = TensorType((), np.dtype(np.int32))
+        return b.with_shape((n, *rest)), b.with_shape((residuals,)), rank, a.with_shape((k,))
+
+    def kernel(self, a: Any, b: Any) -> Any:
+        try:
+            x, residuals, rank, values = np.linalg.lstsq(wide(a), wide(b), self.rcond)
+        except np.linalg.LinAlgError as error:
+            raise SymgluonError(f"lstsq: {error}", received=f"{a.shape}, {b.shape}") from None
+        return (
+            np.asarray(x, a.dtype),
+            np.asarray(residuals, a.dtype),
+            np.asarray(rank, np.int32),
+            np.asarray(values, a.dtype),
+        )
+
+    samples = [S((5, 3), (5, 2)), S((4, 2), (4,)), S((2, 3), (2,))]

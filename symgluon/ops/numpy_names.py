@@ -1,4 +1,4 @@
-"""MXNet 2.0's ``_npi_`` names whose attributes need a word or two: creation, stacks, edits, solvers."""
+"""MXNet 2.0's names that are compositions: creation, stacks, edits, places, solvers."""
 
 from __future__ import annotations
 
@@ -180,26 +180,26 @@ def column_stack(*data: Any) -> Any:
     return F.concatenate(*parts, axis=1)
 
 
-def _splitter(name: str, axis_of: Any) -> None:
+def _splitter(name: str, default: int) -> None:
     @mx_function(name)
     def splitter(
         data: Any,
         *,
         indices: Ints = (),
-        axis: int = 1,
+        axis: int = default,
         squeeze_axis: bool = False,
         sections: int = 0,
     ) -> Any:
-        cuts = indices[1:] if indices and indices[0] == 0 else indices  # MXNet counts the start
-        return F.split(data, indices=cuts, sections=sections, axis=axis_of(data.ndim),
-                       squeeze=squeeze_axis)  # fmt: skip
+        # MXNet lists the start, 0, among the places to cut at
+        cuts = indices[1:] if indices and indices[0] == 0 else indices
+        return F.split(data, indices=cuts, sections=sections, axis=axis, squeeze=squeeze_axis)
 
 
-_splitter("_npi_hsplit", lambda rank: 1 if rank > 1 else 0)
-_splitter("_npi_dsplit", lambda rank: 2)
+_splitter("_npi_hsplit", 1)
+_splitter("_npi_dsplit", 2)
 
 
-# ---- diagonals and triangles ------------------------------------------------------------------
+# ---- diagonals and triangles -----------------------------------------------------------------
 @mx_function("diag")
 def diag(data: Any, *, k: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return a vector as a diagonal matrix, else the diagonal of a plane."""
@@ -231,7 +231,7 @@ def fill_diagonal(a: Any, *, val: Floats, wrap: bool = False) -> Any:
     return F.where(chosen, numbers, a)
 
 
-# ---- differences and polynomials ----------------------------------------------------------------
+# ---- differences and polynomials -------------------------------------------------------------
 @mx_function("_npi_diff")
 def diff(a: Any, *, n: int = 1, axis: int = -1) -> Any:
     """Return differences of neighbours, `n` times."""
@@ -337,7 +337,7 @@ def interp(
     return F.where(F.greater(x, ends[1]), above, F.where(F.equal(x, ends[1]), outside[1], y))
 
 
-# ---- products ----------------------------------------------------------------------------------
+# ---- products --------------------------------------------------------------------------------
 @mx_function("_npi_tensordot")
 def tensordot(a: Any, b: Any, *, a_axes_summed: Ints, b_axes_summed: Ints) -> Any:
     """Sum over pairs of axes."""
@@ -351,7 +351,7 @@ def tensordot_int_axes(a: Any, b: Any, *, axes: int) -> Any:
     return F.tensordot(a, b, a_axes=last, b_axes=tuple(range(axes)))
 
 
-# ---- statistics ---------------------------------------------------------------------------------
+# ---- statistics ------------------------------------------------------------------------------
 @mx_function("_npi_percentile")
 def percentile(
     a: Any,
@@ -388,14 +388,14 @@ def all_finite(data: Any, *, init_output: bool = True) -> Any:
 
 
 @mx_function("multi_all_finite _npi_multi_all_finite")
-def multi_all_finite(*data: Any, init_output: bool = True) -> Any:
+def multi_all_finite(*data: Any, num_arrays: int = 1, init_output: bool = True) -> Any:
     """`all_finite` of several arrays."""
     flags = [F.all(F.isfinite(x)) for x in data]
     return F.reshape(F.cast(F.all(F.stack(*flags)), dtype="float32"), shape=(1,))
 
 
 @mx_function("multi_sum_sq")
-def multi_sum_sq(*data: Any, scale: float = 1.0) -> Any:
+def multi_sum_sq(*data: Any, num_arrays: int = 1, scale: float = 1.0) -> Any:
     """Return the sum of squares of each array, times `scale`, in float32."""
     sums = [F.sum(F.square(cast_to(x, dtypes.float32))) * scale for x in data]
     return F.stack(*sums)
@@ -413,7 +413,7 @@ def allclose(
     return F.cast(F.all(near), dtype="uint8")
 
 
-# ---- writes -------------------------------------------------------------------------------------
+# ---- writes ----------------------------------------------------------------------------------
 def _slices(begin: Sequence[Any], end: Sequence[Any], step: Sequence[Any]) -> tuple[Any, ...]:
     steps = [s or None for s in step] + [None] * (len(begin) - len(step))
     return tuple(slice(b, e, s) for b, e, s in zip(begin, end, steps, strict=True))
@@ -481,7 +481,7 @@ def advanced_indexing_multiple(data: Any, indices: Any) -> Any:
     return F.gather_nd(data, indices)
 
 
-# ---- edits --------------------------------------------------------------------------------------
+# ---- edits -----------------------------------------------------------------------------------
 def _selected(n: int, obj: Any, start: Any, stop: Any, step: Any, int_ind: Any) -> Any:
     if obj is not None:
         found = obj.numpy_content("reading the places")
@@ -530,25 +530,19 @@ def insert(
     at = 0 if axis is None else normalize_axis(axis, arr.ndim)
     n = int(x.shape[at])
     where = _selected(n, obj, start, stop, step, int_ind)
-    single = isinstance(where, int) or (isinstance(where, np.ndarray) and where.size == 1)
-    new = np.asarray(val).astype(arr.dtype) if values is None else cast_to(values, arr.dtype)
-    if isinstance(where, int) and new.ndim:
-        # one place: the values are broadcast with their axis `at` as the first (NumPy's rule)
-        new = F.moveaxis(at_least_rank(new, x.ndim), source=0, destination=at)
-    new = F.identity(new)
-    if new.ndim == 0 or new.ndim < x.ndim or not isinstance(where, int):
-        size = 1 if single and new.ndim == 0 else len(np.atleast_1d(np.arange(n)[where])
-                                                     if isinstance(where, slice)
-                                                     else np.atleast_1d(where))  # fmt: skip
-        if single and new.ndim:
-            size = int(new.shape[at]) if new.ndim == x.ndim else 1
-        new = F.broadcast_to(new, shape=(*x.shape[:at], size, *x.shape[at + 1 :]))
-    else:
-        shape = [*x.shape[:at], new.shape[at], *x.shape[at + 1 :]]
-        new = F.broadcast_to(new, shape=tuple(shape))
-    marks = np.insert(np.arange(n), where, -1 - np.arange(int(new.shape[at])))
-    places = np.where(marks < 0, n - 1 - marks, marks)
-    return F.take(F.concatenate(x, new, axis=at), places, axis=at)
+    places = np.asarray(np.arange(n)[where] if isinstance(where, slice) else where)
+    new: Any = np.asarray(val).astype(arr.dtype) if values is None else cast_to(values, arr.dtype)
+    new, count = F.identity(new), places.size
+    if count == 1:  # one place takes any number of values; an int has their first axis there
+        new = at_least_rank(new, x.ndim)
+        new = F.moveaxis(new, source=0, destination=at) if places.ndim == 0 else new
+        count = int(new.shape[at])
+    new = F.broadcast_to(new, shape=(*x.shape[:at], count, *x.shape[at + 1 :]))
+    spot = places.item() if places.size == 1 else places
+    marks = np.insert(np.arange(n), spot, -1 - np.arange(count))
+    return F.take(
+        F.concatenate(x, new, axis=at), np.where(marks < 0, n - 1 - marks, marks), axis=at
+    )
 
 
 def at_least_rank(x: Any, rank: int) -> Any:
@@ -556,7 +550,7 @@ def at_least_rank(x: Any, rank: int) -> Any:
     return F.reshape(x, shape=(*(1,) * (rank - x.ndim), *x.shape)) if x.ndim < rank else x
 
 
-# ---- places -------------------------------------------------------------------------------------
+# ---- places ----------------------------------------------------------------------------------
 @mx_function("_unravel_index unravel_index _npi_unravel_index")
 def unravel_index(data: Any, *, shape: Shape) -> Any:
     """Return coordinates, one row an axis, of places of a flattened array of `shape`."""
@@ -578,7 +572,7 @@ def index_array(data: Any, *, axes: Ints | None = None) -> Any:
     return F.take(grid, places, axis=-1)
 
 
-# ---- straight through ----------------------------------------------------------------------------
+# ---- straight through ------------------------------------------------------------------------
 def _straight(names: str, function: str) -> None:
     @mx_function(names)
     def straight_through(data: Any) -> Any:
@@ -609,7 +603,7 @@ def copyto(data: Any) -> Any:
     return F.identity(data)
 
 
-# ---- solvers --------------------------------------------------------------------------------------
+# ---- solvers ---------------------------------------------------------------------------------
 @mx_function("_npi_pinv")
 def pinv(A: Any, rcond: Any, *, hermitian: bool = False) -> Any:
     """Return the pseudo-inverse; the cut-off must be known while tracing."""
@@ -655,3 +649,20 @@ def matrix_rank_tol(M: Any, tol: Any, *, hermitian: bool = False) -> Any:
     values = F.svd_values(M)
     limit = F.expand_dims(tol, axis=-1) if tol.ndim else tol
     return F.count_nonzero(F.greater(values, limit), axis=-1)
+
+
+@mx_function("_npi_lstsq")
+def lstsq(
+    A: Any,
+    B: Any,
+    *,
+    rcond: float = -1.0,
+    finfoEps32: float = 0.0,
+    finfoEps64: float = 0.0,
+    new_default: bool = False,
+) -> Any:
+    """Return the least-squares solution, residuals, rank and singular values."""
+    if new_default:
+        eps = finfoEps64 if A.dtype == dtypes.float64 else finfoEps32
+        rcond = eps * max(int(n) for n in A.shape)
+    return F.lstsq(A, B, rcond=rcond)

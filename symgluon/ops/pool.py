@@ -63,17 +63,29 @@ class Pooling(_Pooling):
         rank = len(self.kernel_shape) + 2
         check_rank("Pooling", "data", x.shape, rank, rank)
         n, c, *sizes = x.known_shape
+        self.check(sizes)
         out = []
         for m, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True):
-            if is_int(m) and k > m + 2 * p:
-                raise ShapeError(
-                    f"Pooling: kernel size {k} exceeds the padded input size {m + 2 * p}",
-                    received=str(x),
-                )
             out.append(kernels.pool_out_size(m, k, s, p, self.ceil))
         return x.with_shape((n, c, *out))
 
+    def check(self, sizes: Any) -> None:
+        """Require the windows to fit into the padded data, where its size is a number.
+
+        Raises
+        ------
+        ShapeError
+            If one does not.
+        """
+        for n, k, p in zip(sizes, self.kernel_shape, self.pad, strict=True):
+            if is_int(n) and k > n + 2 * p:
+                raise ShapeError(
+                    f"Pooling: kernel size {k} exceeds the padded input size {n + 2 * p}",
+                    received=tuple(sizes),
+                )
+
     def kernel(self, x: Any) -> Any:
+        self.check(x.shape[2:])
         return kernels.pool(x, *self.arguments())
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:

@@ -4,9 +4,10 @@ Given    %y = convolution(%x, #w, #b)   %z = batch_norm_inference(%y, #gamma, #b
 Result   %z = convolution(%x, #w', #b')      s = gamma / sqrt(var + eps), t = beta - mean * s
                                              w' = w * s,  b' = b * s + t
 
-Also after `deconvolution` and `dense`, and before a `convolution` without padding or a `dense`: then
-the columns of w are scaled, and ``b' = b + sum(w * t)``.  Inference only.  Weight and intermediate
-have no other use; the sums are made in float64, so a result differs by a rounding of each weight.
+Also after `deconvolution` and `dense`, and before a `convolution` without padding or a `dense`:
+then the columns of w are scaled, and ``b' = b + sum(w * t)``.  Inference only.  Weight and
+intermediate have no other use; the sums are made in float64, so a result differs by a rounding of
+each weight.
 """
 
 from __future__ import annotations

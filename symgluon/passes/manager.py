@@ -106,7 +106,8 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _clean("the rules below count uses and look for constants"),
         _FOLD,
         _clean("folding leaves unused weights, fusing unused nodes"),
-        _one("eliminate_dead", "what was fused is dead"),
+        _one("mark_inplace", "on the final nodes"),
+        _one("plan_memory", "reads the in-place marks"),
     ),
     # execution in ONNX Runtime, which fuses elementwise work and plans memory by itself
     "infer_ort": (

@@ -256,7 +256,7 @@ def _full_index(edit: Edit, node: Node) -> Value | None:
 
 
 def _walks(items: Sequence[Any], shape: Sequence[Any]) -> list[Any] | None:
-    """A basic index, an entry an axis: (start, step, size), None: a new axis, int: a dropped one."""
+    """A basic index by axes: (start, step, size), None for a new axis, int for a dropped one."""
     found: list[Any] = []
     axis = 0
     for item in items:

@@ -33,6 +33,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             ("digamma", "erfinv", "gamma", "gammaln", "polygamma"),
             "ONNX has no operator for it, nor for what it would be computed from",
         ),
+        **dict.fromkeys(("bincount", "histogram", "lstsq"), "ONNX cannot express it"),
         **dict.fromkeys(("gcd", "lcm"), "Euclid's algorithm is a loop over data"),
         **dict.fromkeys(
             (

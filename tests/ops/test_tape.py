@@ -39,6 +39,7 @@ def numeric(function, inputs, which, step=1e-6):
 
 def compiled(function, *shapes):
     """`function` as a GraphOp with symbolic sizes."""
+
     def interpret(graph, options):
         def run(*arrays):
             with outside():

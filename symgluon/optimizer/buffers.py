@@ -1,0 +1,64 @@
+"""Arrays that optimizers write in place, and temporaries that they reuse."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from symgluon.ops.array import Array, wrap
+
+_SMALL = 1 << 14  # elements up to which a fresh array is cheaper than a reused one
+
+
+def _holders(handle: Array) -> int:
+    """How many references there are to the content of `handle` (some are of this very call)."""
+    return sys.getrefcount(handle._data)
+
+
+#: `_holders` of a content that nobody else has
+_ALONE = _holders(wrap(np.zeros(1)))
+
+
+def writable(handle: Array) -> np.ndarray:
+    """Return the content of `handle` as an array that may be written in place.
+
+    A content that something else holds (the tape, another handle, a compiled graph) is copied
+    first.  `Array._owned` alone would not do: every recorded call clears it.
+    """
+    data = handle._data
+    if handle._owned:
+        return data  # type: ignore[no-any-return]
+    del data
+    if _holders(handle) > _ALONE or handle._data.base is not None or not handle._data.flags[
+        "WRITEABLE"
+    ]:
+        handle._data = np.array(handle._data)
+        handle._owned = True
+    return handle._data  # type: ignore[no-any-return]
+
+
+class _Pool(threading.local):
+    def __init__(self) -> None:
+        self.flat: dict[tuple[int, Any], np.ndarray] = {}
+
+
+_pool = _Pool()
+
+
+def temporary(like: np.ndarray, slot: int = 0) -> np.ndarray:
+    """Return an uninitialised array of the shape and dtype of `like`, valid until the next call.
+
+    Large ones are cut from one buffer a `slot`: fresh memory of that size costs a page fault for
+    every 4 kB.
+    """
+    size = like.size
+    if size <= _SMALL:
+        return np.empty(like.shape, like.dtype)
+    key = (slot, like.dtype)
+    flat = _pool.flat.get(key)
+    if flat is None or flat.size < size:
+        flat = _pool.flat[key] = np.empty(size, like.dtype)
+    return flat[:size].reshape(like.shape)

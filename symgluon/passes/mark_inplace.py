@@ -1,0 +1,59 @@
+"""Results that can be written over an operand are marked.
+
+Given    %a = dense(%x, @w, @b)   %y = relu(%a)          (nobody else reads %a)
+Result   graph.inplace = {%y: %a}
+
+By `Op.inplace`, at the last use of the operand and of all views of its buffer.  Never over a graph
+input, parameter, constant or output, and never while another operand of the node lies there too.
+"""
+
+from __future__ import annotations
+
+from symgluon.ir.graph import Graph, Node, Value
+from symgluon.ir.types import same_shape
+from symgluon.passes.liveness import Classes
+from symgluon.passes.manager import graph_pass
+
+
+def _fits(value: Value, operand: Value) -> bool:
+    if value.dtype != operand.dtype or not (value.type.is_known and operand.type.is_known):
+        return False
+    return same_shape(value.type.known_shape, operand.type.known_shape)
+
+
+def _target(found: Classes, i: int, node: Node, pair: tuple[int, int]) -> Value | None:
+    """Return the operand that result ``pair[0]`` of node number `i` may be written over."""
+    out, slot = pair
+    operand = node.inputs[slot] if slot < len(node.inputs) else None
+    if operand is None or out >= len(node.outputs) or not _fits(node.outputs[out], operand):
+        return None
+    root = found.root[operand]
+    if root not in found.owned or found.last_use(operand) != i:
+        return None
+    slots = [s for s, v in enumerate(node.inputs) if v is operand]
+    if not all((out, s) in node.op.inplace for s in slots):
+        return None
+    others = [v for v in node.inputs if v is not None and v is not operand]
+    return None if any(found.root[v] is root for v in others) else operand
+
+
+@graph_pass("mark_inplace", needs=("eliminate_dead",), keeps=("inplace",))
+def mark_inplace(graph: Graph) -> int:
+    """Mark results that take the buffer of an operand at its last use."""
+    found = Classes(graph)
+    marks: dict[Value, Value] = {}
+    for i, node in enumerate(found.nodes):
+        if not node.op.aliases:
+            taken: set[Value] = set()
+            for pair in node.op.inplace:
+                operand = _target(found, i, node, pair)
+                value = node.outputs[pair[0]] if operand is not None else None
+                if operand is None or value is None or value in marks:
+                    continue
+                if found.root[operand] not in taken:
+                    marks[value] = operand
+                    taken.add(found.root[operand])
+        found.step(i, node, marks)
+    changed = marks != graph.inplace
+    graph.inplace = marks
+    return len(marks) if changed else 0
