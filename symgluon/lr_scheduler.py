@@ -1,14 +1,10 @@
-"""Learning rate schedules: functions of the number of updates done (seed: ``mx.lr_scheduler``).
-
-A schedule is called with rising numbers; ``base_lr`` is the rate it arrived at.
-"""
+"""Learning rates that change with the number of updates (seed: ``mx.lr_scheduler``)."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-
-from symgluon.errors import AttributeValueError
 
 __all__ = [
     "CosineScheduler",
@@ -19,28 +15,24 @@ __all__ = [
 ]
 
 
-class _StepError(AttributeValueError, AssertionError):
-    """A schedule that makes no sense: an AssertionError in MXNet."""
-
-
 class LRScheduler:
-    """Base class: a warm-up, after which the subclass decides.
+    """Base class: a warm-up from `warmup_begin_lr` to `base_lr`, then the rule of the subclass.
 
     Parameters
     ----------
     base_lr : float
-        Learning rate at the start (after the warm-up).
+        Learning rate at the end of the warm-up.
     warmup_steps : int
         Number of updates of the warm-up.
     warmup_begin_lr : float
-        Rate at which the warm-up begins.
+        Learning rate at its beginning.
     warmup_mode : str
-        ``"linear"`` (rises to `base_lr`) or ``"constant"`` (stays at `warmup_begin_lr`).
+        ``linear``: increases steadily; ``constant``: stays `warmup_begin_lr`.
 
     Raises
     ------
     ValueError
-        If the warm-up is negative, of another mode, or begins above `base_lr`.
+        If the warm-up begins above `base_lr`, is negative, or has another mode.
     """
 
     def __init__(
@@ -51,10 +43,10 @@ class LRScheduler:
         warmup_mode: str = "linear",
     ) -> None:
         if not isinstance(warmup_steps, int):
-            raise _StepError(f"warmup_steps is a number of updates, received {warmup_steps!r}")
+            raise TypeError(f"warmup_steps must be an int, received {warmup_steps!r}")
         if warmup_begin_lr > base_lr:
             raise ValueError(
-                f"Base lr has to be higher than warmup_begin_lr: {base_lr} against {warmup_begin_lr}"
+                f"Base lr has to be higher than warmup_begin_lr: {base_lr} and {warmup_begin_lr}"
             )
         if warmup_steps < 0:
             raise ValueError(f"Warmup steps has to be positive or 0, received {warmup_steps}")
@@ -69,30 +61,41 @@ class LRScheduler:
         self.warmup_mode = warmup_mode
 
     def get_warmup_lr(self, num_update: int) -> float:
-        """Learning rate of an update inside the warm-up."""
+        """Learning rate within the warm-up.
+
+        Raises
+        ------
+        ValueError
+            If the warm-up is over at `num_update`.
+        """
         if num_update >= self.warmup_steps:
-            raise _StepError(
-                f"update {num_update} lies beyond the warm-up of {self.warmup_steps} updates"
+            raise ValueError(
+                f"the warm-up has {self.warmup_steps} steps, update {num_update} is after it"
             )
         if self.warmup_mode == "constant":
             return self.warmup_begin_lr
-        rise = (self.warmup_final_lr - self.warmup_begin_lr) * num_update / self.warmup_steps
-        return self.warmup_begin_lr + rise
+        part = num_update / self.warmup_steps
+        return self.warmup_begin_lr + (self.warmup_final_lr - self.warmup_begin_lr) * part
 
     def __call__(self, num_update: int) -> float:
-        """Return the learning rate of an update; subclasses define it."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must override __call__(self, num_update)"
-        )
+        """Learning rate for an update; a subclass gives the rule.
 
-
-def _check_factor(factor: float) -> None:
-    if factor > 1.0:
-        raise ValueError(f"Factor must be no more than 1 to make lr reduce, received {factor}")
+        Raises
+        ------
+        NotImplementedError
+            In the base class.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
 
 class FactorScheduler(LRScheduler):
-    """Multiply by `factor` after every `step` updates, down to `stop_factor_lr`."""
+    """Multiply by `factor` every `step` updates, down to `stop_factor_lr`.
+
+    Raises
+    ------
+    ValueError
+        If `step` is below 1 or `factor` above 1.
+    """
 
     def __init__(
         self,
@@ -106,7 +109,7 @@ class FactorScheduler(LRScheduler):
     ) -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         if step < 1:
-            raise ValueError(f"Schedule step must be greater or equal than 1 round, received {step}")
+            raise ValueError("Schedule step must be greater or equal than 1 round")
         _check_factor(factor)
         self.step = step
         self.factor = factor
@@ -114,7 +117,7 @@ class FactorScheduler(LRScheduler):
         self.count = 0
 
     def __call__(self, num_update: int) -> float:
-        """Learning rate of an update."""
+        """Learning rate for an update; updates come in rising order."""
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         while num_update > self.count + self.step:
@@ -124,7 +127,13 @@ class FactorScheduler(LRScheduler):
 
 
 class MultiFactorScheduler(LRScheduler):
-    """Multiply by `factor` after each of the numbers of updates in `step`."""
+    """Multiply by `factor` after each of the updates in `step`.
+
+    Raises
+    ------
+    ValueError
+        If `step` does not increase or begins below 1, or `factor` is above 1.
+    """
 
     def __init__(
         self,
@@ -136,20 +145,20 @@ class MultiFactorScheduler(LRScheduler):
         warmup_mode: str = "linear",
     ) -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
-        if not isinstance(step, list) or not step:
-            raise _StepError(f"step is a list of numbers of updates, received {step!r}")
+        if not isinstance(step, list | tuple) or not step:
+            raise ValueError(f"Schedule step must be a list of updates, received {step!r}")
         if step[0] < 1:
-            raise ValueError(f"Schedule step must be greater or equal than 1 round, received {step}")
-        if any(b <= a for a, b in zip(step, step[1:], strict=False)):
-            raise ValueError(f"Schedule step must be an increasing integer list, received {step}")
+            raise ValueError("Schedule step must be greater or equal than 1 round")
+        if any(a >= b for a, b in itertools.pairwise(step)):
+            raise ValueError("Schedule step must be an increasing integer list")
         _check_factor(factor)
-        self.step = step
-        self.cur_step_ind = 0
+        self.step = list(step)
         self.factor = factor
+        self.cur_step_ind = 0
         self.count = 0
 
     def __call__(self, num_update: int) -> float:
-        """Learning rate of an update."""
+        """Learning rate for an update; updates come in rising order."""
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         while self.cur_step_ind < len(self.step) and num_update > self.step[self.cur_step_ind]:
@@ -159,8 +168,13 @@ class MultiFactorScheduler(LRScheduler):
         return self.base_lr
 
 
-class _Decay(LRScheduler):
-    """From `base_lr` down to `final_lr` at update `max_update`."""
+def _check_factor(factor: float) -> None:
+    if factor > 1.0:
+        raise ValueError(f"Factor must be no more than 1 to make lr reduce, received {factor}")
+
+
+class _Falling(LRScheduler):
+    """A curve from `base_lr` to `final_lr`, reached at `max_update`."""
 
     def __init__(
         self,
@@ -173,55 +187,51 @@ class _Decay(LRScheduler):
     ) -> None:
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         if not isinstance(max_update, int):
-            raise _StepError(f"max_update is a number of updates, received {max_update!r}")
+            raise TypeError(f"max_update must be an int, received {max_update!r}")
         if max_update < 1:
-            raise ValueError(
-                f"maximum number of updates must be strictly positive, received {max_update}"
-            )
+            raise ValueError("maximum number of updates must be strictly positive")
         self.base_lr_orig = base_lr
         self.max_update = max_update
         self.final_lr = final_lr
         self.max_steps = max_update - warmup_steps
 
-    def _shape(self, part: float) -> float:
-        """Factor at a part of the way."""
-        raise NotImplementedError
+    def _share(self, part: float) -> float:
+        """What is left of the way after `part` of the steps."""
+        raise NotImplementedError(f"{type(self).__name__} must define _share")
 
     def __call__(self, num_update: int) -> float:
-        """Learning rate of an update."""
+        """Learning rate for an update; it stays `final_lr` after `max_update`."""
         if num_update < self.warmup_steps:
             return self.get_warmup_lr(num_update)
         if num_update <= self.max_update:
-            part = (num_update - self.warmup_steps) / self.max_steps if self.max_steps else 1.0
-            span = self.base_lr_orig - self.final_lr
-            self.base_lr = self.final_lr + span * self._shape(part)
+            done = num_update - self.warmup_steps
+            part = done / self.max_steps if self.max_steps else 1.0
+            self.base_lr = self.final_lr + (self.base_lr_orig - self.final_lr) * self._share(part)
         return self.base_lr
 
 
-class PolyScheduler(_Decay):
-    """``final_lr + (base_lr - final_lr) * (1 - t / max_update) ** pwr``."""
+class PolyScheduler(_Falling):
+    """Fall like ``(1 - t / max_update) ** pwr`` to `final_lr`."""
 
     def __init__(
         self,
         max_update: int,
         base_lr: float = 0.01,
-        pwr: float = 2,
+        pwr: int = 2,
         final_lr: float = 0,
         warmup_steps: int = 0,
         warmup_begin_lr: float = 0,
         warmup_mode: str = "linear",
     ) -> None:
-        super().__init__(
-            max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode
-        )
+        super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
         self.power = pwr
 
-    def _shape(self, part: float) -> float:
-        return float((1 - part) ** self.power)
+    def _share(self, part: float) -> float:
+        return float((1.0 - part) ** self.power)
 
 
-class CosineScheduler(_Decay):
-    """``final_lr + (base_lr - final_lr) * (1 + cos(pi t / max_update)) / 2`` (arXiv:1608.03983)."""
+class CosineScheduler(_Falling):
+    """Fall like half a cosine wave to `final_lr` (arXiv:1608.03983)."""
 
     def __init__(
         self,
@@ -232,9 +242,7 @@ class CosineScheduler(_Decay):
         warmup_begin_lr: float = 0,
         warmup_mode: str = "linear",
     ) -> None:
-        super().__init__(
-            max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode
-        )
+        super().__init__(max_update, base_lr, final_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
-    def _shape(self, part: float) -> float:
-        return (1 + math.cos(math.pi * part)) / 2
+    def _share(self, part: float) -> float:
+        return (1.0 + math.cos(math.pi * part)) / 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,29 +92,37 @@ class OrtExecutable:
         self.graph = graph
         self.settings = options
         self.run = compile_plain(graph, options)
-        self.first = len(graph.inputs)
         self.may_fix = bool(graph.params) and options.get("constant_weights", True)
         self.fixed: Any = None
-        self.weights: tuple[Any, ...] = ()
+        self.weights: list[Any] = []
         self.stamp = -1
-        self.steady = 0
+        self.steady_calls = 0
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
-        if not self.may_fix:
-            return self.run(*arrays)  # type: ignore[no-any-return]
-        first = self.first
-        if self.stamp == parameter_writes.count and all(
-            [a is b for a, b in zip(arrays[first:], self.weights, strict=True)]
-        ):
-            if self.fixed is not None:
-                return self.fixed(*arrays[:first])  # type: ignore[no-any-return]
-            self.steady += 1
-            if self.steady >= _STEADY_CALLS:
-                self.fixed = self._fix(arrays[first:])
-        else:
-            self.stamp, self.weights = parameter_writes.count, arrays[first:]
-            self.steady, self.fixed = 0, None
         return self.run(*arrays)  # type: ignore[no-any-return]
+
+    def steady(self, inputs: Sequence[Any], weights: Callable[[], list[Any]]) -> Any:
+        """Run with parameters that are only asked for when they changed since the last call.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            The operands that are no parameters.
+        weights : callable
+            Returns the arrays of the parameters.
+        """
+        if self.stamp != parameter_writes.count:
+            self.stamp = parameter_writes.count
+            self.weights, self.steady_calls, self.fixed = weights(), 0, None
+        elif self.fixed is not None:
+            return self.fixed(*inputs)
+        elif self.may_fix:
+            self.steady_calls += 1
+            if self.steady_calls >= _STEADY_CALLS:
+                self.fixed = self._fix(self.weights)
+                self.weights = []
+                return self.fixed(*inputs)
+        return self.run(*inputs, *self.weights)
 
     def _fix(self, weights: Sequence[Any]) -> Any:
         """Build the session with the parameters as constants."""

@@ -14,32 +14,42 @@ anything is allocated.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from symgluon.errors import FormatError
+from symgluon.errors import AttributeValueError, FormatError
 from symgluon.formats import params_list, params_zip
 from symgluon.formats.atomic import write_bytes
+from symgluon.formats.loading import MAX_RATIO, Loading
+from symgluon.formats.npy import MAGIC, read_npy
 
 Arrays = dict[str, np.ndarray] | list[np.ndarray]
 
 
-def load_params(source: str | os.PathLike[str] | bytes) -> Arrays:
+def load_params(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    max_ratio: float = MAX_RATIO,
+) -> Arrays:
     """Load a parameter file of MXNet 1.x or 2.x.
 
     Parameters
     ----------
     source : path or bytes
-        The file, or its content.
+        The file, or its content (which must not change while the arrays are in use).
+    max_ratio : float
+        A file of more than 64 MB unpacked may not unpack to more than this many times its size.
 
     Returns
     -------
     dict of str to ndarray, or list of ndarray
-        A list where the file has no names.  Sparse arrays are dense.  The arrays are read-only
-        views of one buffer where alignment allows.
+        A list where the file has no names.  Sparse arrays are dense; one that was saved without a
+        shape has shape (0,).  All are read-only: most are views of one buffer with the whole
+        file, so that no byte is copied.  ``.npy`` arrays keep their order, C or Fortran.
 
     Raises
     ------
@@ -53,52 +63,71 @@ def load_params(source: str | os.PathLike[str] | bytes) -> Arrays:
     else:
         path = os.fspath(source)
         buffer = _read(path)
+    buffer.flags.writeable = False
+    loading = Loading(path, len(buffer), max_ratio)
     head = bytes(buffer[:8])
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return params_zip.load(buffer, path)
-    if head[:6] == b"\x93NUMPY":
-        return [params_zip.read_npy(buffer.data, path, 0, "the file")]
+        return params_zip.load(buffer.data, loading)
+    if head[:6] == MAGIC:
+        return [read_npy(buffer.data, loading, 0, "the file")]
     if head == params_list.LIST_MAGIC:
-        return params_list.load(buffer, path)
+        return params_list.load(buffer, loading)
     if not len(buffer):
-        raise FormatError("the file is empty", path=path or None)
-    raise FormatError(
+        raise loading.error("the file is empty")
+    raise loading.error(
         f"not an MXNet parameter file: it starts with {head.hex(' ')}",
-        path=path or None,
-        offset=0,
-        hint="expected a binary list (12 01 00 ...), a zip of .npy files (PK) or an .npy file",
+        0,
+        "expected a binary list (12 01 00 ...), a zip of .npy files (PK) or an .npy file",
     )
 
 
 def _read(path: str) -> np.ndarray:
-    if os.path.isdir(path):
-        raise IsADirectoryError(21, "is a folder, not a parameter file", path)
+    """Read the whole file: mapping it would let a later truncation end the process."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a parameter file", path)
+    if not stat.S_ISREG(mode):
+        raise FormatError("a pipe or device, not a file", path=path)
     with open(path, "rb") as file:
-        buffer = np.fromfile(file, np.uint8)
-    buffer.flags.writeable = False
-    return buffer
+        return np.fromfile(file, np.uint8)
 
 
 def params_bytes(
     data: Mapping[str, np.ndarray] | Sequence[np.ndarray], format: str = "zip"
-) -> Any:
-    """Return the content of a parameter file, as bytes or chunks of bytes.
+) -> Iterator[bytes | memoryview]:
+    """Return the content of a parameter file, in chunks; large arrays are not copied.
 
     Parameters
     ----------
     data : mapping or sequence of ndarray
-        Arrays; a sequence has no names (binary list only).
+        Arrays; those of a sequence are named ``arr_0``, ... in a zip, and not at all in a list.
     format : str
-        ``zip`` (MXNet 2.x), ``list`` (binary list, V2: what 1.x reads too; V3 where one of
+        ``zip`` or ``mxnet2`` (what MXNet 2.0 writes, byte for byte), ``list`` (binary list, V2: what 1.x reads too; V3 where one of
         them has no axes or no elements: what 1.x reads in np-shape mode).
+
+    Raises
+    ------
+    AttributeValueError
+        For an unknown format, or a name that the format cannot hold.
+    DTypeError
+        For a dtype that MXNet does not have.
+
+    Notes
+    -----
+    MXNet 2.0.0b1 writes bfloat16 into zip files, but does not read it back; it reads ours from a
+    binary list.
     """
-    if format == "zip":
+    if format in ("zip", "mxnet2"):
         if not isinstance(data, Mapping):
             data = {f"arr_{i}": a for i, a in enumerate(data)}
         return params_zip.dump(data)
     if format == "list":
         return params_list.dump(data)
-    raise ValueError(f"format is 'zip' or 'list', received {format!r}")
+    raise AttributeValueError(
+        "unknown format of a parameter file",
+        expected="'zip', 'mxnet2' or 'list'",
+        received=repr(format),
+    )
 
 
 def save_params(

@@ -16,33 +16,45 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.errors import FormatError, SymgluonError
+from symgluon.errors import AttributeValueError, FormatError, SymgluonError
+from symgluon.formats.loading import (
+    MAX_RANK,
+    Loading,
+    are_truth_values,
+    is_addressable,
+    nbytes,
+)
+from symgluon.formats.npy import raw_bytes
+from symgluon.formats.params_sparse import densify
 
 LIST_MAGIC = (0x112).to_bytes(8, "little")
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DENSE, ROW_SPARSE, CSR = 0, 1, 2
-_AUXILIARY = {DENSE: 0, ROW_SPARSE: 1, CSR: 2}
-MAX_RANK = 32  # of NumPy 1.x
-_MAX_ARRAYS = 1 << 18
+_SPARSE = {ROW_SPARSE: "row_sparse", CSR: "csr"}
+_INDEX_ARRAYS = {ROW_SPARSE: 1, CSR: 2}
+_MAX_ARRAYS = 1 << 17
+_MAX_DEVICE_TYPE, _MAX_DEVICE = 15, 1 << 16  # MXNet has types 1, 2, 3 and 5
 _INT = {n: np.dtype(f"<i{n}") for n in (4, 8)}
 _UINT = {n: np.dtype(f"<u{n}") for n in (4, 8)}
+#: an array that was never given a shape: `NDArray()` of MXNet
+_NONE = np.zeros((0,), np.float32)
+_NONE.flags.writeable = False
 
 
 class _Reader:
     """A cursor over the file that never reads past its end."""
 
-    def __init__(self, buffer: np.ndarray, path: str) -> None:
+    def __init__(self, buffer: np.ndarray, loading: Loading) -> None:
         self.buffer = buffer
-        self.path = path
+        self.loading = loading
         self.at = 0
         self.what = "the list"
 
     def error(self, text: str, at: int | None = None) -> FormatError:
-        return FormatError(
+        return self.loading.error(
             f"{self.what}: {text}",
-            path=self.path or None,
-            offset=self.at if at is None else at,
-            hint="the file is damaged or was not written by MXNet",
+            self.at if at is None else at,
+            "the file is damaged or was not written by MXNet",
         )
 
     @property
@@ -62,7 +74,7 @@ class _Reader:
     def shape(
         self, item: str, *, wide: bool = True, signed: bool = False
     ) -> tuple[int, ...] | None:
-        """Read a shape; None for unknown (rank -1 of V3)."""
+        """Read a shape; None for unknown (V3: rank -1, or a dimension of -1)."""
         start = self.at
         rank = self.number(f"rank of {item}", _INT[4] if signed else _UINT[4])
         if signed and rank == -1:
@@ -70,38 +82,48 @@ class _Reader:
         if not 0 <= rank <= MAX_RANK:
             raise self.error(f"{item} has rank {rank}", start)
         dtype = _INT[8] if wide else _UINT[4]
-        dims = self.take(rank * dtype.itemsize, item).view(dtype)
-        shape = tuple(int(d) for d in dims)
+        shape = tuple(self.take(rank * dtype.itemsize, item).view(dtype).tolist())
         if any(d < 0 for d in shape):
+            if signed and min(shape) == -1:
+                return None
             raise self.error(f"{item} is {shape}", start)
         return shape
+
+    def device(self) -> None:
+        """Read where the array was: all are loaded into main memory."""
+        start = self.at
+        kind, number = (self.number("its device", _INT[4]) for _ in range(2))
+        if not (0 < kind <= _MAX_DEVICE_TYPE and 0 <= number < _MAX_DEVICE):
+            raise self.error(f"its device is of type {kind}, number {number}", start)
 
     def dtype(self, item: str) -> np.dtype[Any]:
         start = self.at
         code = self.number(item, _INT[4])
         try:
-            return dtypes.from_mx_code(code)
+            return dtypes.from_mx_code(code).newbyteorder("<")
         except SymgluonError as error:
             raise self.error(f"dtype code {code}: {error.message}", start) from None
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype[Any], item: str) -> np.ndarray:
-        size = 1
-        for n in shape:  # Python integers: a product cannot overflow
-            size *= n
-        part = self.take(size * dtype.itemsize, f"{item} {shape} {dtypes.name(dtype)}")
-        if part.ctypes.data % max(1, dtype.alignment):
+        start = self.at
+        part = self.take(nbytes(shape, dtype), f"{item} {shape} {dtypes.name(dtype)}")
+        if not is_addressable(shape, dtype):  # no elements, but the other dimensions are absurd
+            raise self.error(f"{item} has shape {shape}", start)
+        if dtype.kind == "b" and not are_truth_values(part):
+            raise self.error(f"{item}: a truth value is neither 0 nor 1", start)
+        if part.ctypes.data % dtype.alignment:
             part = part.copy()
-            part.flags.writeable = False
-        try:
-            return part.view(dtype).reshape(shape)
-        except ValueError:  # no elements, but other dimensions beyond what NumPy counts
-            raise self.error(f"{item} has shape {shape}") from None
+        array = part.view(dtype).reshape(shape)
+        array.flags.writeable = False
+        return array
 
 
-def load(buffer: np.ndarray, path: str) -> dict[str, np.ndarray] | list[np.ndarray]:
+def load(buffer: np.ndarray, loading: Loading) -> dict[str, np.ndarray] | list[np.ndarray]:
     """Read a binary list."""
-    reader = _Reader(buffer, path)
-    reader.take(16, "the header")
+    reader = _Reader(buffer, loading)
+    reader.take(8, "the header")
+    if reserved := reader.number("the header", _UINT[8]):
+        raise reader.error(f"the reserved word is {reserved}, not 0", 8)
     start = reader.at
     count = reader.number("the number of arrays", _UINT[8])
     if count > min(reader.left // 4, _MAX_ARRAYS):
@@ -133,6 +155,8 @@ def _names(reader: _Reader, count: int) -> list[str] | None:
             names.append(raw.decode())
         except UnicodeDecodeError:
             raise reader.error(f"name {i} is not UTF-8", start) from None
+        if b"\0" in raw:
+            raise reader.error(f"name {i} ({names[-1]!r:.60}) holds a NUL", start)
     if len(set(names)) != len(names):
         twice = [n for n, times in Counter(names).items() if times > 1][:5]
         raise reader.error(
@@ -154,17 +178,11 @@ def _array(reader: _Reader) -> np.ndarray:
         shape = reader.shape("its shape", wide=False)
     else:
         raise reader.error(f"unknown magic number 0x{magic:08x}", reader.at - 4)
-    if not shape:
-        return np.zeros((0,), np.float32)
-    return _dense(reader, shape)
-
-
-def _device(reader: _Reader) -> None:
-    reader.take(8, "its device")
+    return _dense(reader, shape) if shape else _NONE
 
 
 def _dense(reader: _Reader, shape: tuple[int, ...]) -> np.ndarray:
-    _device(reader)
+    reader.device()
     dtype = reader.dtype("its dtype")
     return reader.array(shape, dtype, "data")
 
@@ -172,86 +190,24 @@ def _dense(reader: _Reader, shape: tuple[int, ...]) -> np.ndarray:
 def _modern(reader: _Reader, *, np_shape: bool) -> np.ndarray:
     start = reader.at
     storage = reader.number("its storage type", _INT[4])
-    if storage not in _AUXILIARY:
+    if storage != DENSE and storage not in _SPARSE:
         raise reader.error(f"unknown storage type {storage}", start)
     stored = reader.shape("its storage shape", signed=np_shape) if storage else ()
     shape = reader.shape("its shape", signed=np_shape)
     if shape is None or stored is None or (not np_shape and shape == ()):
-        return np.zeros((0,), np.float32)  # an array that was never allocated
+        return _NONE
     if storage == DENSE:
         return _dense(reader, shape)
-    _device(reader)
+    reader.device()
     dtype = reader.dtype("its dtype")
-    auxiliary = []
-    for i in range(_AUXILIARY[storage]):
+    index_types = []
+    for i in range(_INDEX_ARRAYS[storage]):
         kind = reader.dtype(f"dtype of index array {i}")
         dims = reader.shape(f"shape of index array {i}", signed=np_shape)
-        auxiliary.append((kind, dims or ()))
+        index_types.append((dims or (), kind))
     data = reader.array(stored, dtype, "data")
-    indices = [reader.array(s, k, f"index array {i}") for i, (k, s) in enumerate(auxiliary)]
-    _check_dense_size(reader, shape, dtype)
-    if storage == ROW_SPARSE:
-        return _row_sparse(reader, shape, data, indices[0])
-    return _csr(reader, shape, data, indices[0], indices[1])
-
-
-def _check_dense_size(reader: _Reader, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """A sparse array must not unpack to absurd sizes: at most 2 GB or 1000 times the file."""
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    if size > max(2 << 30, 1000 * len(reader.buffer)):
-        raise reader.error(f"a sparse array of shape {shape} would take {size} bytes")
-
-
-def _indices(reader: _Reader, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "iu":
-        raise reader.error(f"its index array holds {array.dtype.name}, not integers")
-    if array.dtype == np.uint64 and array.size and int(array.max()) >= 1 << 63:
-        raise reader.error("its index array holds numbers beyond 2**63")
-    return array.reshape(-1).astype(np.int64)
-
-
-def _dense_zeros(reader: _Reader, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    try:
-        return np.zeros(shape, dtype)
-    except (ValueError, MemoryError):
-        raise reader.error(f"its shape {shape} is too large") from None
-
-
-def _row_sparse(
-    reader: _Reader, shape: tuple[int, ...], data: np.ndarray, rows: np.ndarray
-) -> np.ndarray:
-    rows = _indices(reader, rows)
-    good = bool(shape) and data.shape[:1] == rows.shape and data.shape[1:] == shape[1:]
-    good = good and bool((np.diff(rows) > 0).all())
-    if not good or (rows.size and not 0 <= int(rows[0]) <= int(rows[-1]) < shape[0]):
-        raise reader.error(f"row indices do not fit shape {shape}")
-    dense = _dense_zeros(reader, shape, data.dtype)
-    dense[rows] = data
-    return dense
-
-
-def _csr(
-    reader: _Reader, shape: tuple[int, ...], data: np.ndarray, starts: np.ndarray, cols: np.ndarray
-) -> np.ndarray:
-    data, starts, cols = data.reshape(-1), _indices(reader, starts), _indices(reader, cols)
-    if len(shape) == 2 and not (len(data) or len(starts) or len(cols)):
-        return _dense_zeros(reader, shape, data.dtype)  # MXNet's form of one without elements
-    good = len(shape) == 2 and len(starts) == shape[0] + 1 and len(cols) == len(data)
-    if good:
-        good = bool((np.diff(starts) >= 0).all())
-        good = good and int(starts[0]) == 0 and int(starts[-1]) == len(data)
-    if good and len(cols):
-        good = int(cols.min()) >= 0 and int(cols.max()) < shape[1]
-    if not good:
-        raise reader.error(f"the compressed rows do not fit shape {shape}")
-    rows = np.repeat(np.arange(shape[0]), np.diff(starts))
-    if bool(((np.diff(rows) == 0) & (np.diff(cols) <= 0)).any()):
-        raise reader.error("columns of a compressed row are not in rising order")
-    dense = _dense_zeros(reader, shape, data.dtype)
-    dense[rows, cols] = data
-    return dense
+    indices = [reader.array(s, k, f"index array {i}") for i, (s, k) in enumerate(index_types)]
+    return densify(_SPARSE[storage], shape, data, indices, reader.loading, reader.error)
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -266,8 +222,20 @@ def dump(data: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> Iterator[byte
         yield from _dump_array(np.asarray(array), V3 if np_shape else V2)
     yield len(names).to_bytes(8, "little")
     for name in names:
-        raw = name.encode()
+        raw = _raw_name(name)
         yield len(raw).to_bytes(8, "little") + raw
+
+
+def _raw_name(name: str) -> bytes:
+    try:
+        raw = name.encode()
+    except UnicodeEncodeError:
+        raw = b"\0"
+    if b"\0" in raw:
+        raise AttributeValueError(
+            f"no array may be named {name!r:.80}: the name holds a NUL or a lone surrogate"
+        )
+    return raw
 
 
 def _dump_array(array: np.ndarray, version: int) -> Iterator[bytes | memoryview]:
@@ -277,11 +245,3 @@ def _dump_array(array: np.ndarray, version: int) -> Iterator[bytes | memoryview]
     header += np.array([1, 0, dtypes.to_mx_code(array.dtype)], "<i4").tobytes()
     yield header
     yield raw_bytes(array)
-
-
-def raw_bytes(array: np.ndarray) -> memoryview:
-    """Return the elements in C order, little endian, without a copy where possible."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return array.reshape(-1).view(np.uint8).data

@@ -128,8 +128,13 @@ def clip(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
 # ---- filled -------------------------------------------------------------------------------------
 @rule("full")
 def full(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """An array of one number."""
-    shape, number = _static(op.shape, "the shape of a new array"), _scalar(ins[0])
+    """An array of one number; MXNet's forms need numbers for its shape, so that free dimensions
+    come from counting along the input that has them."""
+    number = _scalar(ins[0])
+    free = [i for i, n in enumerate(op.shape) if isinstance(n, Dim)]
+    if free and number is not None:
+        return _full_free(w, op.shape, free, number, node)
+    shape = _static(op.shape, "the shape of a new array")
     if number is None:
         return w.node("_npi_broadcast_to", w.entry(ins[0]), shape=shape)
     dtype = node.outputs[0].dtype
@@ -138,6 +143,35 @@ def full(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     if number == 1:
         return w.node("_npi_ones", shape=shape, dtype=dtype)
     return w.node("_full", shape=shape, value=float(number), dtype=dtype)
+
+
+def _full_free(
+    w: SymbolWriter, shape: Sequence[Any], free: Sequence[int], number: Any, node: Node
+) -> Entry:
+    """Zeros counted along an input's axis, broadcast against the rest."""
+    dtype = node.outputs[0].dtype
+    rest = tuple(1 if i in free else n for i, n in enumerate(shape))
+    result = w.node("_full", shape=rest, value=float(number), dtype=dtype)
+    for i in free:
+        source = _input_axis(node, shape[i])
+        counted = w.node("_npx_arange_like", w.entry(source[0]), axis=source[1])
+        zeros = w.node("_npi_multiply_scalar", w.cast(counted, dtype), scalar=0.0, is_int=False)
+        place = tuple(-1 if j == i else 1 for j in range(len(shape)))
+        column = w.node("_npx_reshape", zeros, newshape=place)
+        result = w.node("_npi_add", result, column)
+    return result
+
+
+def _input_axis(node: Node, dim: Any) -> tuple[Value, int]:
+    """Input of the graph, and its axis, that has the size `dim`."""
+    for value in node.outputs[0].graph.inputs:
+        for axis, n in enumerate(value.type.shape or ()):
+            if isinstance(n, Dim) and same(n, dim):
+                return value, axis
+    raise UnsupportedOpError(
+        f"the shape of a new array depends on {dim}, which is the size of no input",
+        hint="export with dynamic_batch=False",
+    )
 
 
 @rule("arange")

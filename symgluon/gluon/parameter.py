@@ -19,7 +19,7 @@ from symgluon.errors import (
     ParameterShapeError,
     ShapeError,
 )
-from symgluon.ops.array import Array, wrap
+from symgluon.ops.array import Array, parameter_writes, wrap
 from symgluon.ops.region import outside
 from symgluon.ops.state import state
 
@@ -263,6 +263,7 @@ class Parameter:
             cell._owned = False
             cells[device] = cell
         self._cells = cells
+        parameter_writes.touch()
         for cell in cells.values():
             self._attach(cell)
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symgluon.ir.dims import Dim
+from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 from symgluon.ops.mx import bind_cached
 
@@ -59,6 +61,7 @@ FORMS = {
 def compute(name: str, a: Any, b: Any) -> Any:
     """Apply the operation `name` to arrays or numbers; NotImplemented for anything else."""
     forms = FORMS[name]
+    a, b = _dim(a, b), _dim(b, a)
     if isinstance(a, Array):
         if isinstance(b, Array):
             return _finish(bind_cached(forms.arrays, {})(a, b)[0], a)
@@ -70,6 +73,13 @@ def compute(name: str, a: Any, b: Any) -> Any:
             return _finish(bind_cached(forms.left, _scalar(a))(b)[0], b)
         return NotImplemented
     return forms.python(a, b)
+
+
+def _dim(value: Any, other: Any) -> Any:
+    """Return a symbolic dimension as an array in the dtype of the other operand."""
+    if not isinstance(value, Dim) or not isinstance(other, Array):
+        return value
+    return F.cast(F.dim_value(dim=value), dtype=other.dtype)
 
 
 def _scalar(value: Any) -> dict[str, Any]:

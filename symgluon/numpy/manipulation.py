@@ -366,22 +366,19 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     x, axis = (F.reshape(arr, shape=(-1,)), 0) if axis is None else (arr, axis % arr.ndim)
     n = int(x.shape[axis])
     at = obj.numpy_content() if isinstance(obj, Array) else obj
-    # positions of old (>= 0) and new (-1, ...) elements, then one gather from [old; new]
+    # positions of old (>= 0) and new elements, then one gather from [old; new]
     single = not isinstance(at, slice | list | tuple | np.ndarray)
     value = F.cast(as_array(values), dtype=arr.dtype)
-    if single and value.ndim and x.ndim > 1:
-        value = (
-            F.moveaxis(value, source=(0,), destination=(axis,)) if value.ndim == x.ndim else value
-        )
-    count = 1 if not value.ndim or value.ndim < x.ndim else int(value.shape[axis])
-    where = np.atleast_1d(np.arange(n)[at] if isinstance(at, slice) else np.asarray(at, np.int64))
-    count = max(count, len(where))
-    where = np.where(where < 0, where + n, where)
-    order = np.insert(np.arange(n), where if len(where) > 1 else int(where[0]),
-                      np.arange(n, n + count))  # fmt: skip
+    if value.ndim < x.ndim:
+        value = F.reshape(value, shape=(*(1,) * (x.ndim - value.ndim), *value.shape))
+    if single and axis:
+        value = F.moveaxis(value, source=(0,), destination=(axis,))
+    places = np.atleast_1d(np.arange(n)[at] if isinstance(at, slice) else np.asarray(at, np.int64))
+    places = np.where(places < 0, places + n, places)
+    count = len(places) if len(places) > 1 else int(value.shape[axis])
+    where = places if len(places) > 1 else int(places[0])
+    order = np.insert(np.arange(n), where, np.arange(n, n + count))
     target = list(x.shape)
     target[axis] = count
-    if value.ndim and value.ndim < x.ndim:
-        value = F.expand_dims(value, axis=axis)
     both = F.concatenate(x, F.broadcast_to(value, shape=tuple(target)), axis=axis)
     return finish(F.take(both, constant(order), axis=axis, mode="clip"), arr)

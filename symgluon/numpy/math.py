@@ -300,8 +300,8 @@ def _cumulate(name: str, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Return the n-th differences of neighbours along `axis`."""
     a = as_array(a)
-    parts = [p for p in (prepend, a, append) if p is not None]
-    x = F.concatenate(*[as_array(p) for p in parts], axis=axis) if len(parts) > 1 else a
+    parts = [a if p is a else _edge(p, a, axis) for p in (prepend, a, append) if p is not None]
+    x = F.concatenate(*parts, axis=axis) if len(parts) > 1 else a
     axis = axis % x.ndim
     lead = (slice(None),) * axis
     for _ in range(n):
@@ -309,6 +309,18 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
             F.index(x, index=(*lead, slice(1, None))), F.index(x, index=(*lead, slice(None, -1)))
         )
     return finish(F.identity(x) if n == 0 else x, a)
+
+
+def _edge(value: Any, a: Any, axis: int) -> Any:
+    """Return what is put before or after `a` along `axis`; a number fills one place."""
+    value = as_array(value)
+    if value.dtype != a.dtype:
+        value = F.cast(value, dtype=a.dtype)
+    if value.ndim:
+        return value
+    shape = list(a.shape)
+    shape[axis] = 1
+    return F.broadcast_to(value, shape=tuple(shape))
 
 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:

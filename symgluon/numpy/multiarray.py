@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
 from symgluon.device import Device
 from symgluon.ir.dims import Dim
 from symgluon.ir.op import OPS, Op
@@ -15,7 +16,7 @@ from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap
 
-_OPERANDS = (Array, int, float, bool, np.ndarray, np.generic, Dim)
+_OPERANDS = (int, float, bool, np.ndarray, np.generic)
 
 
 def _bound(name: str) -> Op:
@@ -23,13 +24,23 @@ def _bound(name: str) -> Op:
     return OPS[name]()
 
 
+def dim_operand(dim: Dim, dtype: Any) -> Any:
+    """Return a symbolic dimension as an operand beside an array of `dtype`: a number, as it were."""
+    value = F.dim_value(dim=dim)
+    kind = dtypes.scalar_type(dtype, 1)
+    return value if value.dtype == kind else F.cast(value, dtype=kind)
+
+
 def _operator(name: str, swap: bool = False) -> Callable[[Any, Any], Any]:
     """Make a binary operator method: operands go straight to the dispatcher."""
     instance: list[Op] = []
 
     def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
+        if not isinstance(other, Array):
+            if isinstance(other, Dim):
+                other = dim_operand(other, self.dtype)
+            elif not isinstance(other, _OPERANDS):
+                return NotImplemented
         if not instance:
             instance.append(_bound(name))
         result = apply(instance[0], other, self) if swap else apply(instance[0], self, other)
@@ -237,8 +248,6 @@ METHODS: dict[str, Callable[..., Any]] = {}
 
 def show(x: Any) -> str:
     """Text of an array: NumPy's, with the dtype unless it is the default float or bool."""
-    from symgluon import dtypes
-
     content = x.numpy_content()
     body = np.array2string(content, separator=", ", prefix="array(")
     parts = [body] if content.size else ["[]", f"shape={content.shape}"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.ir.dims import Dim
 from symgluon.ir.op import Op, get_op
-from symgluon.numpy.multiarray import as_array, ndarray
+from symgluon.numpy.multiarray import as_array, dim_operand, ndarray
 from symgluon.ops.apply import apply
 from symgluon.ops.array import Array
 
@@ -75,22 +76,33 @@ def binary(name: str, op_name: str = "") -> Callable[..., Any]:
     def function(x1: Any, x2: Any, out: Any = None, **kwargs: Any) -> Any:
         if kwargs:
             check_keywords(name, kwargs)
-        if not isinstance(x1, Array):
-            if isinstance(x1, _NUMBERS):
-                if out is None and isinstance(x2, _NUMBERS):
-                    return getattr(np, name)(x1, x2)
-            else:
-                x1 = as_array(x1)
-        if not isinstance(x2, Array) and not isinstance(x2, _NUMBERS):
-            x2 = as_array(x2)
+        if not (isinstance(x1, Array) and isinstance(x2, Array)):
+            if out is None and isinstance(x1, _NUMBERS) and isinstance(x2, _NUMBERS):
+                return getattr(np, name)(x1, x2)
+            x1, x2 = _pair(x1, x2)
         if not instance:
             instance.append(get_op(op_name)())
         like = x1 if isinstance(x1, Array) else x2
-        if not isinstance(like, Array):
-            like = x1 = as_array(x1)
         return deliver(apply(instance[0], x1, x2), like, out)
 
     return _named(function, name, f"Elementwise {name.replace('_', ' ')} of `x1` and `x2`.")
+
+
+def _pair(x1: Any, x2: Any) -> tuple[Any, Any]:
+    """Make operands of two values, at least one of them an array."""
+    if not isinstance(x1, Array) and not isinstance(x1, _NUMBERS):
+        x1 = _operand(x1, x2)
+    if not isinstance(x2, Array) and not isinstance(x2, _NUMBERS):
+        x2 = _operand(x2, x1)
+    if not isinstance(x1, Array) and not isinstance(x2, Array):
+        x1 = as_array(x1)
+    return x1, x2
+
+
+def _operand(value: Any, other: Any) -> Any:
+    if isinstance(value, Dim) and isinstance(other, Array):
+        return dim_operand(value, other.dtype)
+    return as_array(value)
 
 
 def _named(function: Callable[..., Any], name: str, text: str) -> Callable[..., Any]:

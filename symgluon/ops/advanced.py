@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import ShapeError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import (
     TensorType,
     broadcast_shapes,
-    format_shape,
     prod,
 )
 from symgluon.ops.apply import F, same_dtypes
 from symgluon.ops.core import index_shape, thaw_index
 from symgluon.ops.families import sum_to
 from symgluon.ops.index import own_type, place_type
+from symgluon.ops.scatter import check_part
 from symgluon.ops.state import wants
 
 ARRAY = "array"
@@ -155,11 +154,7 @@ class SetAdvancedIndex(Op):
     def _part(self, shape: Any, value: Any, arrays: Any) -> tuple[Any, ...]:
         """Shape of what is written to; `value` must broadcast to it."""
         part = _Layout(self.spec).result_shape(shape, arrays)
-        if len(value) > len(part) or len(broadcast_shapes(part, value)) != len(part):
-            raise ShapeError(
-                f"cannot write a value of shape {format_shape(value)} to a part of shape "
-                f"{format_shape(part)}"
-            )
+        check_part(self.name, value, part)
         return part
 
     def kernel(self, x: Any, value: Any, *arrays: Any) -> Any:

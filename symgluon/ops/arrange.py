@@ -243,6 +243,11 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         shape = x.known_shape
         pairs = self.pairs(len(shape))
+        if self.mode == "symmetric":
+            # ONNX has no such mode: the places are computed from the sizes
+            shape = tuple(
+                [int(n) if p != (0, 0) else n for n, p in zip(shape, pairs, strict=True)]
+            )
         return x.with_shape([a + n + b for n, (a, b) in zip(shape, pairs, strict=True)])
 
     def kernel(self, x: Any) -> Any:

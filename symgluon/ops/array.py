@@ -22,13 +22,13 @@ from symgluon.ops.state import state
 
 
 class _Counter:
-    """Counts in-place writes to parameters: what was built from their content is out of date."""
+    """Counts changes of parameters: what was built from their content is out of date."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def touch(self) -> None:
-        """Note a write to the buffer of a parameter."""
+        """Note that the content of a parameter changed, or that it has new cells."""
         self.count += 1
 
 
@@ -164,6 +164,8 @@ class Array:
             return
         value._look()
         self._data = value._data
+        if self._owner is not None:
+            parameter_writes.touch()
         self._owned = value._owned = False
         if state.recording:
             self._node, self._out = value._node, value._out

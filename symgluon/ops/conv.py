@@ -62,6 +62,22 @@ class _Conv(Op):
             "group": self.num_group,
         }
 
+    def per_group(self, count: Any, what: str) -> Any:
+        """Number of channels or filters in a group; None while `count` is unknown.
+
+        Raises
+        ------
+        ShapeError
+            If the groups cannot be of one size.
+        """
+        if count is None or self.num_group == 1:
+            return count
+        if count % self.num_group != 0:
+            raise ShapeError(
+                f"{self.name}: {count} {what} cannot be cut into {self.num_group} groups"
+            )
+        return count // self.num_group
+
     def out_sizes(self, sizes: Any) -> tuple[Any, ...]:
         """Spatial sizes after a convolution.
 
@@ -76,7 +92,7 @@ class _Conv(Op):
             size = kernels.conv_out_size(n, k, s, p, d)
             if is_int(size) and size < 1:
                 raise ShapeError(
-                    f"{self.name}: the kernel does not fit into the data along spatial axis {axis}",
+                    f"{self.name}: the kernel does not fit into the data, spatial axis {axis}",
                     expected=f"at least {d * (k - 1) + 1 - 2 * p}",
                     received=n,
                 )
@@ -107,39 +123,37 @@ class Convolution(_Forward):
     """Cross-correlation of x (N, C, in...) with weight (O, C / groups, k...): (N, O, out...)."""
 
     def _channels(self, x: TensorType) -> Any:
-        channels = None if x.shape is None else x.shape[1]
-        if channels is None:
-            return None
-        if channels % self.num_group != 0:
-            raise ShapeError(
-                f"convolution: {channels} channels cannot be cut into {self.num_group} groups"
-            )
-        return channels // self.num_group
+        """Input channels a group; None while unknown."""
+        return None if x.shape is None else self.per_group(x.shape[1], "channels")
 
     def infer_inputs(self, x: Any, weight: Any, bias: Any = None) -> Any:
         weight = deferred(weight, (self.num_filter, self._channels(x), *self.kernel_shape))
         return x, weight, deferred(bias, (self.num_filter,))
 
-    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> TensorType:
         self.check(x, weight, bias)
         want = (self.num_filter, self._channels(x), *self.kernel_shape)
-        if weight.shape is not None and len(weight.shape) == len(want):
-            if is_int(want[1]) and is_int(weight.shape[1]) and want[1] != weight.shape[1]:
-                raise ShapeError(
-                    f"convolution: data has {x.known_shape[1]} channels, weight expects "
-                    f"{weight.shape[1] * self.num_group} (weight {format_shape(weight.shape)}, "
-                    f"num_group {self.num_group})",
-                    hint="Either give the layer the right in_channels, or feed data of shape "
-                    f"(N, {weight.shape[1] * self.num_group}, ...); "
-                    f"received {format_shape(x.shape)}.",
-                )
+        self._check_channels(x, weight, want[1])
         check_shape("convolution", "weight", weight.shape, want)
-        if self.num_filter % self.num_group:
-            raise ShapeError(
-                f"convolution: {self.num_filter} filters cannot be cut into {self.num_group} groups"
-            )
+        self.per_group(self.num_filter, "filters")
         n, _, *sizes = x.known_shape
         return x.with_shape((n, self.num_filter, *self.out_sizes(sizes)))
+
+    def _check_channels(self, x: TensorType, weight: TensorType, want: Any) -> None:
+        """Say in terms of the layer what does not fit (`check_shape` would speak of the weight)."""
+        if weight.shape is None or len(weight.shape) != len(self.kernel_shape) + 2:
+            return
+        have = weight.shape[1]
+        if is_int(want) and is_int(have) and want != have:
+            raise ShapeError(
+                f"convolution: data has {want * self.num_group} channels, weight expects "
+                f"{have * self.num_group} (weight {format_shape(weight.shape)}, "
+                f"num_group {self.num_group})",
+                hint="Either give the layer the right in_channels, or feed data of shape "
+                f"(N, {have * self.num_group}, ...); received {format_shape(x.shape)}.",
+            )
 
     def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
         check_dtypes(self.name, x, weight, bias)
@@ -184,7 +198,9 @@ class ConvolutionInputGrad(_Conv):
     x_shape: Shape = ()
 
     def infer(self, dy: TensorType, weight: TensorType) -> TensorType:
-        want = (dy.known_shape[1], self.x_shape[0] // self.num_group, *self.kernel_shape)
+        filters = dy.known_shape[1]
+        self.per_group(filters, "filters")
+        want = (filters, self.per_group(self.x_shape[0], "channels"), *self.kernel_shape)
         check_shape(self.name, "weight", weight.shape, want)
         check_shape(self.name, "dy", dy.known_shape[2:], self.out_sizes(self.x_shape[1:]))
         return dy.with_shape((dy.known_shape[0], *self.x_shape))
@@ -221,8 +237,10 @@ class ConvolutionWeightGrad(_Conv):
     w_shape: Shape = ()
 
     def infer(self, x: TensorType, dy: TensorType) -> TensorType:
-        out = self.out_sizes(x.known_shape[2:])
-        check_shape(self.name, "dy", dy.shape, (x.known_shape[0], self.w_shape[0], *out))
+        n, channels, *sizes = x.known_shape
+        check_shape(self.name, "dy", dy.shape, (n, self.w_shape[0], *self.out_sizes(sizes)))
+        want = (self.w_shape[0], self.per_group(channels, "channels"), *self.kernel_shape)
+        check_shape(self.name, "w_shape", self.w_shape, want)
         return x.with_shape(self.w_shape)
 
     def kernel(self, x: Any, dy: Any) -> Any:
@@ -255,7 +273,10 @@ class ConvolutionWeightGrad(_Conv):
 
 @op()
 class Deconvolution(_Forward):
-    """Transposed convolution of x (N, C, in...) with weight (C, O / groups, k...): (N, O, out...)."""
+    """Transposed convolution of x (N, C, in...) with weight (C, O / groups, k...).
+
+    The result is (N, O, out...); `adj` lengthens it at its end.
+    """
 
     adj: Ints = ()
 
@@ -275,10 +296,13 @@ class Deconvolution(_Forward):
         shape = (channels, self.num_filter // self.num_group, *self.kernel_shape)
         return x, deferred(weight, shape), deferred(bias, (self.num_filter,))
 
-    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> TensorType:
         self.check(x, weight, bias)
         n, channels, *sizes = x.known_shape
-        shape = (channels, self.num_filter // self.num_group, *self.kernel_shape)
+        self.per_group(channels, "channels")
+        shape = (channels, self.per_group(self.num_filter, "filters"), *self.kernel_shape)
         check_shape("deconvolution", "weight", weight.shape, shape)
         out = []
         axes = zip(sizes, self.kernel_shape, self.stride, self.pad, self.dilate, self._extra(),

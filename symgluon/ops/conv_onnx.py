@@ -135,9 +135,8 @@ def _taps(op: Any, g: Any, x: Any, dy: Any) -> Any:
     last = g.transpose(x, (0, *range(2, rank + 2), 1))
     rows = g.transpose(dy, (1, 0, *range(2, rank + 2)))
     rows = g.Reshape(rows, g.ints([filters, -1]))
-    parts = []
-    for tap in _slices(op, g, _padded(op, g, last, 1), g.shape(dy)[2:], 1):
-        parts.append(g.Gemm(rows, g.Reshape(tap, g.ints([-1, channels]))))
+    taps = _slices(op, g, _padded(op, g, last, 1), g.shape(dy)[2:], 1)
+    parts = [g.Gemm(rows, g.Reshape(tap, g.ints([-1, channels]))) for tap in taps]
     if count == 1:
         return g.Reshape(parts[0], g.ints(op.w_shape))
     split = g.Reshape(g.Concat(*parts, axis=1), g.ints([filters, count, channels]))

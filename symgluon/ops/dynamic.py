@@ -15,7 +15,7 @@ from symgluon.ir.types import (
     normalize_axis,
 )
 from symgluon.ops.apply import F, same_dtypes
-from symgluon.ops.checks import equal_dims
+from symgluon.ops.checks import check_shape, equal_dims
 from symgluon.ops.index import int64, own_type
 from symgluon.ops.lowering import emit
 
@@ -182,6 +182,8 @@ class Bincount(Op):
     def infer(self, data: TensorType, weights: TensorType | None = None) -> TensorType:
         if data.rank != 1 or data.dtype.kind not in "iu":
             raise ShapeError("bincount: the operand is a vector of integers", received=str(data))
+        if weights is not None:
+            check_shape(self.name, "weights", weights.shape, data.known_shape)
         kind = np.dtype(np.int32) if weights is None else weights.dtype
         return TensorType((unknown_size("bins", "bincount"),), kind)
 
@@ -225,7 +227,7 @@ class Histogram(Op):
     def kernel(self, data: Any, bins: Any = None) -> Any:
         if data.dtype.kind == "b":
             raise DTypeError("histogram: the operand is an array of numbers", received="bool")
-        where = {} if bins is not None else {"range": tuple(self.range or ())}
+        where: Any = {} if bins is not None else {"range": tuple(self.range or ())}
         try:
             counts, edges = np.histogram(data, self._count() if bins is None else bins, **where)
         except ValueError as error:

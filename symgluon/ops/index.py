@@ -19,7 +19,7 @@ from symgluon.ir.types import (
     prod,
 )
 from symgluon.ops.apply import F
-from symgluon.ops.checks import deferred, equal_dims
+from symgluon.ops.checks import check_shape, deferred, equal_dims
 from symgluon.ops.kernels.misc import one_hot as one_hot_kernel
 from symgluon.ops.lowering import emit, one
 
@@ -142,6 +142,12 @@ class TakeGrad(Op):
 
     def infer(self, ct: TensorType, indices: TensorType) -> TensorType:
         shape, rank = ct.known_shape, indices.rank
+        check_shape(
+            self.name,
+            "the part of the cotangent that the places belong to",
+            shape[self.axis : self.axis + rank],
+            indices.known_shape,
+        )
         return ct.with_shape((*shape[: self.axis], self.size, *shape[self.axis + rank :]))
 
     def kernel(self, ct: Any, indices: Any) -> Any:
@@ -258,6 +264,7 @@ class AddAlongAxis(Op):
     coerce = staticmethod(places_second)
 
     def infer(self, ct: TensorType, indices: TensorType) -> TensorType:
+        check_shape(self.name, "the array of places", indices.known_shape, ct.known_shape)
         shape = list(ct.known_shape)
         shape[self.axis] = self.size
         return ct.with_shape(shape)

@@ -13,7 +13,7 @@ import numpy as np
 from symgluon import dtypes
 from symgluon.errors import DTypeError, ShapeError, SymgluonError
 from symgluon.ir.op import Op, S, op
-from symgluon.ir.types import TensorType, format_shape
+from symgluon.ir.types import TensorType, broadcast_shapes, format_shape
 from symgluon.ops.apply import F, same_dtypes
 from symgluon.ops.checks import equal_dims
 from symgluon.ops.dynamic import unknown_size
@@ -192,6 +192,12 @@ class Cholesky(Op):
     samples = [S(definite(3, 3)), S(definite(2, 2, 2), lower=False), S(definite(1, 1))]
 
 
+def _batched(a: TensorType, b: TensorType) -> TensorType:
+    """Type of the solutions: the batches of matrices and right sides broadcast."""
+    lead = broadcast_shapes(a.known_shape[:-2], b.known_shape[:-2])
+    return b.with_shape((*lead, *b.known_shape[-2:]))
+
+
 @op()
 class SolveTriangular(Op):
     """Solve ``A x = b`` (or ``A^T x = b``) for triangular A, reading only its triangle."""
@@ -204,7 +210,7 @@ class SolveTriangular(Op):
         n = _square(self.name, a)[-1]
         if b.rank < 2 or not equal_dims(b.known_shape[-2], n):
             raise ShapeError(f"{self.name}: {a} with a right side {b}")
-        return b
+        return _batched(a, b)
 
     def kernel(self, a: Any, b: Any) -> Any:
         triangle = np.tril(a) if self.lower else np.triu(a)
@@ -213,10 +219,11 @@ class SolveTriangular(Op):
         return _lapack(self.name, np.linalg.solve, triangle, b)
 
     def grad(self, ct: Any, y: Any, a: Any, b: Any) -> Any:
-        gb = F.solve_triangular(a, ct, lower=self.lower, transpose=not self.transpose)
+        full = F.solve_triangular(a, ct, lower=self.lower, transpose=not self.transpose)
+        gb = sum_to(full, b.shape)
         ga = None
         if wants(0):
-            pair = (y, gb) if self.transpose else (gb, y)
+            pair = (y, full) if self.transpose else (full, y)
             full = -F.matmul(pair[0], transposed(pair[1]))
             ga = sum_to(F.tril(full) if self.lower else F.triu(full), a.shape)
         return ga, gb
@@ -225,6 +232,7 @@ class SolveTriangular(Op):
         S(regular(3, 3), (3, 2)),
         S(regular(2, 2, 2), (2, 2, 3), lower=False),
         S(regular(2, 2), (2, 1), transpose=True),
+        S(regular(2, 2), (3, 2, 1)),
     ]
 
 
@@ -239,25 +247,24 @@ class Solve(Op):
         rows = b.known_shape[0] if b.rank == 1 else b.known_shape[-2] if b.rank else None
         if rows is None or not equal_dims(rows, n):
             raise ShapeError(f"solve: {a} with a right side {b}")
-        return b
+        return b.with_shape(a.known_shape[:-1]) if b.rank == 1 else _batched(a, b)
 
     def kernel(self, a: Any, b: Any) -> Any:
         return _lapack(self.name, np.linalg.solve, a, b)
 
     def grad(self, ct: Any, y: Any, a: Any, b: Any) -> Any:
-        gb = F.solve(transposed(a), ct)
-        ga = None
-        if wants(0):
-            left, right = (
-                (gb, y) if y.ndim > 1 else (F.expand_dims(gb, axis=1), F.expand_dims(y, axis=1))
-            )
-            ga = sum_to(-F.matmul(left, transposed(right)), a.shape)
-        return ga, gb
+        if b.ndim == 1:  # a vector is a matrix of one column
+            ct, y = F.expand_dims(ct, axis=-1), F.expand_dims(y, axis=-1)
+        full = F.solve(transposed(a), ct)
+        ga = sum_to(-F.matmul(full, transposed(y)), a.shape) if wants(0) else None
+        return ga, sum_to(F.squeeze(full, axis=-1) if b.ndim == 1 else full, b.shape)
 
     samples = [
         S(regular(3, 3), (3, 2)),
         S(regular(3, 3), (3,)),
         S(regular(2, 2, 2), (2, 2, 1)),
+        S(regular(2, 2, 2), (2,)),
+        S(regular(2, 2), (3, 2, 1)),
     ]
 
 
@@ -500,6 +507,12 @@ class Lstsq(Op):
     coerce = staticmethod(float_operands)
 
     def infer(self, a: TensorType, b: TensorType) -> Any:
+        if (
+            a.rank != 2
+            or b.rank not in (1, 2)
+            or not equal_dims(a.known_shape[0], b.known_shape[0])
+        ):
+            raise ShapeError(f"lstsq: {a} with a right side {b}")
         (m, n), rest = a.known_shape, b.known_shape[1:]
         k = m if m <= n else n
         residuals = unknown_size("residuals", "lstsq")

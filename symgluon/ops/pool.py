@@ -10,12 +10,17 @@ from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ir.attrs import Ints
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
+from symgluon.ops import pool_onnx
 from symgluon.ops.apply import F
-from symgluon.ops.checks import check_rank, is_int
+from symgluon.ops.checks import check_rank, check_shape, is_int
 from symgluon.ops.kernels import pool as kernels
 from symgluon.ops.kernels import resize
 
 _MODES = ("max", "avg", "sum", "lp")
+
+
+def _unknown_mode(mode: str) -> str:
+    return f"pooling: mode is {mode!r}; known: {', '.join(_MODES)}"
 
 
 class _Pooling(Op):
@@ -31,7 +36,7 @@ class _Pooling(Op):
         super().__init__(*args, **kwargs)
         rank = len(self.kernel_shape)
         if self.mode not in _MODES:
-            raise AttributeValueError(f"pooling: mode is {self.mode!r}; known: {', '.join(_MODES)}")
+            raise AttributeValueError(_unknown_mode(self.mode))
         for key, least in (("kernel_shape", 1), ("stride", 1), ("pad", 0)):
             value = self.__dict__[key]
             if len(value) != rank or any(v < least for v in value):
@@ -89,77 +94,21 @@ class Pooling(_Pooling):
         return kernels.pool(x, *self.arguments())
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:
-        return F.pooling_grad(ct, x, **self.attrs())
-
-    def _ends(self, sizes: Any) -> list[Any] | None:
-        """Padding at the ends that makes rounding down give the size of rounding up."""
-        ends = []
-        for n, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True):
-            if not self.ceil:
-                ends.append(p)
-                continue
-            if not is_int(n):
-                return None
-            out = kernels.pool_out_size(n, k, s, p, True)
-            ends.append(max(p, (out - 1) * s + k - n - p))
-        return ends
+        attrs = self.attrs()
+        if self.mode != "lp":
+            return F.pooling_grad(ct, x, **attrs)
+        attrs["mode"] = "sum"
+        if self.p_value == 1:
+            return F.pooling_grad(ct, x, **attrs)
+        # a window whose norm is 0 gives no cotangent
+        empty = F.equal(y, np.zeros((), y.dtype))
+        norm = F.where(empty, np.ones((), y.dtype), y)
+        power = self.p_value - 1
+        ct = F.where(empty, np.zeros((), y.dtype), ct / (norm if power == 1 else norm * norm))
+        return F.pooling_grad(ct, x, **attrs) * (x if power == 1 else x * x)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        sizes = g.shape(x)[2:]
-        shape = {"kernel_shape": list(self.kernel_shape), "strides": list(self.stride)}
-        ends = self._ends(sizes)
-        if self.mode == "max":
-            return self._onnx_max(g, x, shape, ends)
-        if self.mode == "lp" and self.p_value != 2:
-            return NotImplemented
-        if ends is None:
-            return self._onnx_ceil(g, x, shape)
-        return self._onnx_padded(g, x, shape, sizes, ends)
-
-    def _onnx_max(self, g: Any, x: Any, shape: Any, ends: Any) -> Any:
-        if any(p >= k for p, k in zip(self.pad, self.kernel_shape, strict=True)):
-            return NotImplemented
-        if not self.ceil:
-            return g.MaxPool(x, pads=[*self.pad, *self.pad], **shape)
-        if ends is None or any(e >= k for e, k in zip(ends, self.kernel_shape, strict=True)):
-            return g.MaxPool(x, pads=[*self.pad, *self.pad], ceil_mode=1, **shape)
-        return g.MaxPool(x, pads=[*self.pad, *ends], **shape)
-
-    def _onnx_ceil(self, g: Any, x: Any, shape: Any) -> Any:
-        """Sizes that are not known: ONNX's own rounding, where it means the same."""
-        if self.mode != "avg" or (any(self.pad) and self.count_include_pad):
-            return NotImplemented
-        pads = [*self.pad, *self.pad]
-        return g.AveragePool(x, pads=pads, ceil_mode=1, count_include_pad=0, **shape)
-
-    def _onnx_padded(self, g: Any, x: Any, shape: Any, sizes: Any, ends: Any) -> Any:
-        rank = len(self.kernel_shape)
-        beyond = [e - p for e, p in zip(ends, self.pad, strict=True)]
-        if self.mode == "avg" and not any(beyond):
-            count = int(self.count_include_pad)
-            wide = any(p >= k for p, k in zip(self.pad, self.kernel_shape, strict=True))
-            if not wide:
-                pads = [*self.pad, *self.pad]
-                return g.AveragePool(x, pads=pads, count_include_pad=count, **shape)
-        dtype = g.dtype(x)
-        padded = g.pad(x, [0, 0, *self.pad, 0, 0, *ends])
-        if self.mode == "lp":
-            return g.LpPool(padded, p=2, **shape)
-        mean = g.AveragePool(padded, **shape)
-        area = float(np.prod(self.kernel_shape))
-        if self.mode == "sum":
-            return g.Mul(mean, g.const(np.asarray(area, dtype)))
-        if not all(is_int(n) for n in sizes):
-            return NotImplemented
-        out = [
-            kernels.pool_out_size(n, k, s, p, self.ceil)
-            for n, k, s, p in zip(sizes, self.kernel_shape, self.stride, self.pad, strict=True)
-        ]
-        counts = kernels.average_counts(
-            sizes, self.kernel_shape, self.stride, self.pad, tuple(out), self.count_include_pad
-        )
-        factor = (area / np.maximum(np.asarray(counts, np.float64), 1)).astype(dtype)
-        return g.Mul(mean, g.const(factor.reshape((1, 1, *factor.shape[-rank:]))))
+        return pool_onnx.pooling_onnx(self, g, x)
 
     samples = [
         S((2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(1,)),
@@ -172,6 +121,10 @@ class Pooling(_Pooling):
         S(lambda rng: rng.uniform(0.5, 1, (1, 2, 4)), kernel_shape=(2,), stride=(1,), pad=(0,),
           mode="lp"),
         S((1, 1, 3, 3, 3), kernel_shape=(2, 2, 2), stride=(1, 1, 1), pad=(0, 0, 0), mode="avg"),
+        S((2, 1, 6), kernel_shape=(2,), stride=(3,), pad=(1,), ceil=True),
+        S((2, 1, 6), kernel_shape=(2,), stride=(3,), pad=(1,), ceil=True, mode="avg"),
+        S((1, 2, 5), kernel_shape=(3,), stride=(2,), pad=(1,), mode="lp", p_value=3),
+        S((1, 2, 5), kernel_shape=(2,), stride=(1,), pad=(0,), mode="lp", p_value=1),
     ]  # fmt: skip
 
 
@@ -180,77 +133,30 @@ class PoolingGrad(_Pooling):
     """Cotangent of the data of `pooling`; a tie of maxima gives it to the first one."""
 
     def infer(self, dy: TensorType, x: TensorType) -> TensorType:
+        check_shape(self.name, "dy", dy.shape, Pooling(**self.attrs()).infer(x).known_shape)
         return x
 
     def kernel(self, dy: Any, x: Any) -> Any:
         return kernels.pool_grad(dy, x, *self.arguments())
 
     def grad(self, ct: Any, y: Any, dy: Any, x: Any) -> Any:
-        if self.mode == "lp":
-            return super().grad(ct, y, dy, x)
         if self.mode == "max":
             return F.max_pool_take(ct, x, **self.attrs()), None
         return F.pooling(ct, **self.attrs()), None
 
     def onnx(self, g: Any, dy: Any, x: Any) -> Any:
-        sizes = g.shape(x)[2:]
-        square = self.kernel_shape == self.stride and not any(self.pad) and not self.ceil
-        if self.mode == "max":
-            if not self.ceil and all(
-                p < k for p, k in zip(self.pad, self.kernel_shape, strict=True)
-            ):
-                return self._onnx_max(g, dy, x)
-            return NotImplemented
-        exact = all(is_int(n) and n % k == 0 for n, k in zip(sizes, self.kernel_shape, strict=True))
-        if self.mode in ("avg", "sum") and square and exact:
-            return self._onnx_spread(g, dy, x)
-        return NotImplemented
-
-    def _onnx_max(self, g: Any, dy: Any, x: Any) -> Any:
-        """Scatter to the positions that MaxPool reports."""
-        _, index = g.MaxPool(
-            x,
-            kernel_shape=list(self.kernel_shape),
-            strides=list(self.stride),
-            pads=[*self.pad, *self.pad],
-            outputs=2,
-        )
-        if g.opset < 16:
-            return NotImplemented  # ScatterElements cannot add before
-        dtype = g.dtype(dy)
-        half = dtype == np.float16  # no kernel adds halves
-        if half:
-            dy = g.cast(dy, np.float32)
-        minus = g.ints([-1])
-        shape = g.Shape(x)
-        size = g.reduce("ReduceProd", shape, (0,), True)
-        zeros = g.Expand(g.const(np.zeros((1,), np.float32 if half else dtype)), size)
-        flat = g.ScatterElements(
-            zeros, g.Reshape(index, minus), g.Reshape(dy, minus), axis=0, reduction="add"
-        )
-        found = g.Reshape(flat, shape)
-        return g.cast(found, dtype) if half else found
-
-    def _onnx_spread(self, g: Any, dy: Any, x: Any) -> Any:
-        """Windows that tile the data: each element gets its window's share."""
-        if self.mode == "avg":
-            area = float(np.prod(self.kernel_shape))
-            dy = g.Mul(dy, g.const(np.asarray(1 / area, g.dtype(x))))
-        rank = len(self.kernel_shape)
-        out = [n // k for n, k in zip(g.shape(x)[2:], self.kernel_shape, strict=True)]
-        inner = [v for n in out for v in (n, 1)]
-        wide = [v for n, k in zip(out, self.kernel_shape, strict=True) for v in (n, k)]
-        spread = g.Reshape(dy, g.ints([0, 0, *inner]))
-        ones = g.ints([1, 1, *wide])
-        spread = g.Expand(spread, ones)
-        sizes = [n * k for n, k in zip(out, self.kernel_shape, strict=True)]
-        return g.Reshape(spread, g.ints([0, 0, *sizes])) if rank else spread
+        rule = pool_onnx.max_grad_onnx if self.mode == "max" else pool_onnx.spread_onnx
+        return rule(self, g, dy, x)
 
     samples = [
         S((2, 3, 3), (2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(0,)),
+        S((1, 2, 2, 3), (1, 2, 5, 6), kernel_shape=(2, 2), stride=(2, 2), pad=(0, 0)),
         S((1, 2, 2, 3), (1, 2, 4, 6), kernel_shape=(2, 2), stride=(2, 2), pad=(0, 0), mode="avg"),
         S((1, 2, 3, 3), (1, 2, 5, 6), kernel_shape=(2, 3), stride=(2, 2), pad=(1, 1), mode="avg",
           ceil=False),
+        S((1, 2, 4, 4), (1, 2, 5, 6), kernel_shape=(2, 2), stride=(2, 2), pad=(1, 1), mode="avg",
+          ceil=True, count_include_pad=False),
+        S((1, 2, 3), (1, 2, 6), kernel_shape=(2,), stride=(3,), pad=(1,), ceil=True),
     ]  # fmt: skip
 
 
@@ -259,6 +165,7 @@ class MaxPoolTake(_Pooling):
     """The elements of `value` at the positions of the maxima of `x`."""
 
     def infer(self, value: TensorType, x: TensorType) -> TensorType:
+        check_shape(self.name, "value", value.shape, x.known_shape)
         return Pooling(**self.attrs()).infer(x).with_dtype(value.dtype)
 
     def kernel(self, value: Any, x: Any) -> Any:
@@ -272,9 +179,13 @@ class MaxPoolTake(_Pooling):
     def grad(self, ct: Any, y: Any, value: Any, x: Any) -> Any:
         return F.pooling_grad(ct, x, **self.attrs()), None
 
+    def onnx(self, g: Any, value: Any, x: Any) -> Any:
+        return pool_onnx.max_take_onnx(self, g, value, x)
+
     samples = [
         S((2, 3, 7), (2, 3, 7), kernel_shape=(3,), stride=(2,), pad=(1,)),
         S((1, 2, 4, 4), (1, 2, 4, 4), kernel_shape=(2, 2), stride=(2, 2), pad=(0, 0)),
+        S((1, 2, 6), (1, 2, 6), kernel_shape=(2,), stride=(3,), pad=(1,), ceil=True),
     ]
 
 
@@ -288,7 +199,7 @@ class GlobalPooling(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         if self.mode not in _MODES:
-            raise AttributeValueError(f"pooling: mode is {self.mode!r}; known: {', '.join(_MODES)}")
+            raise AttributeValueError(_unknown_mode(self.mode))
         check_rank("Pooling", "data", x.shape, 3)
         n, c, *sizes = x.known_shape
         return x.with_shape((n, c, *(1 for _ in sizes)))
@@ -370,6 +281,12 @@ class AdaptiveAvgPool(_Linear):
             found[i, start:stop] = 1 / (stop - start)
         return found
 
+    def infer(self, x: TensorType) -> TensorType:
+        if self.needs_size and not self.input_size:
+            for n in x.known_shape[2:]:
+                _ = n if is_int(n) or n is None else int(n)  # a guard: the windows depend on it
+        return super().infer(x)
+
     @property
     def needs_size(self) -> bool:
         """Whether the operator depends on the size of the image: not for one global average."""
@@ -407,7 +324,7 @@ class BilinearResize(_Linear):
         return resize.bilinear_resize(x, self.height, self.width, self.align_corners)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        n, c, h, w = g.shape(x)
+        n, c = g.shape(x)[:2]
         if g.dtype(x) == np.float64:
             return NotImplemented
         mode = "align_corners" if self.align_corners else "half_pixel"

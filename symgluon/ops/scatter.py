@@ -16,6 +16,7 @@ from symgluon.ir.types import (
     prod,
 )
 from symgluon.ops.apply import F, same_dtypes
+from symgluon.ops.checks import equal_dims
 from symgluon.ops.index import bounded, int64, place_type, places_second, size_value
 from symgluon.ops.lowering import one
 from symgluon.ops.state import wants
@@ -37,6 +38,22 @@ def _check_depth(name: str, shape: Any, places: TensorType) -> int:
             hint="The first axis of the indices holds one number for each leading axis.",
         )
     return m
+
+
+def check_part(name: str, value: Any, part: Any) -> None:
+    """Require a value of shape `value` to broadcast to the part that it is written to.
+
+    Raises
+    ------
+    ShapeError
+        If it does not.
+    """
+    spread = broadcast_shapes(part, value)
+    if len(spread) != len(part) or not all(map(equal_dims, spread, part)):
+        raise ShapeError(
+            f"{name}: a value of shape {format_shape(value)} does not fit the part of shape "
+            f"{format_shape(part)}"
+        )
 
 
 @op(mx="gather_nd _npi_gather_nd _npx_gather_nd")
@@ -82,7 +99,7 @@ class ScatterNd(Op):
 
     def infer(self, data: TensorType, indices: TensorType) -> TensorType:
         m = _check_depth(self.name, self.shape, indices)
-        broadcast_shapes(data.known_shape, (*indices.known_shape[1:], *self.shape[m:]))
+        check_part(self.name, data.known_shape, (*indices.known_shape[1:], *self.shape[m:]))
         return data.with_shape(self.shape)
 
     def kernel(self, data: Any, indices: Any) -> Any:
@@ -140,7 +157,9 @@ class ScatterSetNd(Op):
     coerce = staticmethod(lambda a, b, i: (*same_dtypes(a, b), place_type(i)))
 
     def infer(self, lhs: TensorType, rhs: TensorType, indices: TensorType) -> TensorType:
-        _check_depth(self.name, lhs.known_shape, indices)
+        m = _check_depth(self.name, lhs.known_shape, indices)
+        part = (*indices.known_shape[1:], *lhs.known_shape[m:])
+        check_part(self.name, rhs.known_shape, part)
         return lhs
 
     def kernel(self, lhs: Any, rhs: Any, indices: Any) -> Any:

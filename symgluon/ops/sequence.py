@@ -14,6 +14,7 @@ from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
 from symgluon.ops.apply import F
+from symgluon.ops.checks import check_shape
 from symgluon.ops.kernels import sequence as kernels
 from symgluon.ops.lowering import one
 from symgluon.ops.state import wants
@@ -48,6 +49,8 @@ class _Sequence(Op):
             return None
         if sequence_length is None:
             raise AttributeValueError(f"{self.name}: use_sequence_length without sequence_length")
+        batch = data.shape[1 - self.axis]
+        check_shape(self.name, "sequence_length", sequence_length.shape, (batch,))
         return sequence_length
 
     def along(self, vector: Any, axis: int, rank: int) -> Any:
@@ -115,6 +118,9 @@ class SequenceReverse(_Sequence):
     def infer(self, data: TensorType, sequence_length: TensorType | None = None) -> TensorType:
         if data.rank < 2 or self.axis not in (0, 1):
             raise ShapeError(f"{self.name}: {data} along axis {self.axis}")
+        if self.use_sequence_length and sequence_length is not None:
+            batch = data.known_shape[1 - self.axis]
+            check_shape(self.name, "sequence_length", sequence_length.shape, (batch,))
         return data
 
     def kernel(self, data: Any, sequence_length: Any = None) -> Any:

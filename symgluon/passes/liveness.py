@@ -33,6 +33,8 @@ class Classes:
         Roots that are results of nodes.
     interval : dict of Value to Interval
         Of each owned root.
+    dense : set of Value
+        Values that fill their buffer in order: no views with steps, parts or permuted axes.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -41,11 +43,11 @@ class Classes:
         self.root: dict[Value, Value] = {}
         self.owned: set[Value] = set()
         self.interval: dict[Value, Interval] = {}
-        self._dense: set[Value] = set()  # not a view with steps or permuted axes
+        self.dense: set[Value] = set()
         self._last = self._last_uses()
         for value in (*graph.operands(), *graph.constants):
             self.root[value] = value
-            self._dense.add(value)
+            self.dense.add(value)
 
     def _last_uses(self) -> dict[Value, int]:
         last: dict[Value, int] = {}
@@ -74,14 +76,14 @@ class Classes:
                 continue
             self._join(value, source)
             if over is not None or self._stays_dense(node, source):
-                self._dense.add(value)
+                self.dense.add(value)
 
     def _viewed(self, node: Node) -> Value | None:
         """The operand that the results of `node` look into."""
         if not node.op.aliases or not node.inputs:
             return None
         source = node.inputs[0]
-        if source is not None and node.op.name in _SAME_BYTES and source not in self._dense:
+        if source is not None and node.op.name in _SAME_BYTES and source not in self.dense:
             # the kernel has to copy, or may still return a view: keep the operand that long
             for value in node.outputs:
                 self._extend(source, self._last[value])
@@ -89,12 +91,12 @@ class Classes:
         return source
 
     def _stays_dense(self, node: Node, source: Value) -> bool:
-        return node.op.name in _SAME_BYTES and source in self._dense
+        return node.op.name in _SAME_BYTES and source in self.dense
 
     def _fresh(self, i: int, value: Value) -> None:
         self.root[value] = value
         self.owned.add(value)
-        self._dense.add(value)
+        self.dense.add(value)
         self.interval[value] = Interval(i, self._last[value])
 
     def _join(self, value: Value, source: Value) -> None:

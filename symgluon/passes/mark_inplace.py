@@ -4,7 +4,8 @@ Given    %a = dense(%x, @w, @b)   %y = relu(%a)          (nobody else reads %a)
 Result   graph.inplace = {%y: %a}
 
 By `Op.inplace`, at the last use of the operand and of all views of its buffer.  Never over a graph
-input, parameter, constant or output, and never while another operand of the node lies there too.
+input, parameter, constant or output, nor over a view (one that broadcasts is smaller than it
+looks), and never while another operand of the node lies there too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def _target(found: Classes, i: int, node: Node, pair: tuple[int, int]) -> Value 
     if operand is None or out >= len(node.outputs) or not _fits(node.outputs[out], operand):
         return None
     root = found.root[operand]
-    if root not in found.owned or found.last_use(operand) != i:
+    if root not in found.owned or operand not in found.dense or found.last_use(operand) != i:
         return None
     slots = [s for s, v in enumerate(node.inputs) if v is operand]
     if not all((out, s) in node.op.inplace for s in slots):

@@ -139,6 +139,49 @@ def assert_same(expected, got, rtol, atol=0.0, what=""):
         np.testing.assert_allclose(g, e, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
 
 
+def other_sizes(graph, hints):
+    """Sizes, other than the traced ones, for which the guards of a symbolic trace hold.
+
+    Each name that is still free is changed, alone and together with the others.
+    """
+    free = {}
+    for value in graph.inputs:
+        for n in value.type.shape:
+            for name in () if isinstance(n, int) else n.names():
+                free.setdefault(name, hints[name])
+    attempts = [{**free, name: n + step} for name, n in free.items() for step in (1, 2)]
+    attempts += [{k: n + step for k, n in free.items()} for step in (1, 2)]
+    found = []
+    for env in attempts:
+        full = {**hints, **env}
+        # names that were solved follow from the free ones
+        for name, dim in graph.scope.substitutions.items():
+            full[name] = dim if isinstance(dim, int) else evaluate(dim, full)
+        if all(g.holds(full) for g in graph.scope.guards) and env not in found:
+            found.append(env)
+    return found
+
+
+def resized(graph, sample, arrays, env, rng):
+    """Operands of the sizes `env`; None if one of another size cannot be made."""
+    given = iter(graph.inputs)
+    made = []
+    for spec, a in zip(sample.operands, arrays, strict=True):
+        if a is None:
+            made.append(None)
+            continue
+        shape = tuple(
+            n if isinstance(n, int) else evaluate(n, env) for n in next(given).type.shape
+        )
+        if shape == a.shape:
+            made.append(a)
+        elif isinstance(spec, int | tuple):
+            made.append(rng.uniform(0.2, 0.9, shape).astype(a.dtype))
+        else:
+            return None
+    return made
+
+
 # ---- derivatives -----------------------------------------------------------------------------
 def directional(function, points, directions, step=1e-6):
     """Central difference of a scalar function of arrays."""
@@ -225,8 +268,8 @@ def error(exact, approx):
 
 
 # ---- ONNX ------------------------------------------------------------------------------------
-def run_onnx(graph, arrays, opset):
-    """Write the graph at `opset` and run it in ONNX Runtime."""
+def onnx_session(graph, opset):
+    """Write the graph at `opset` and load it into ONNX Runtime."""
     import onnxruntime
 
     from symgluon.formats.onnx.writer import build_model
@@ -237,7 +280,16 @@ def run_onnx(graph, arrays, opset):
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def run_onnx(graph, arrays, opset):
+    """Write the graph at `opset` and run it in ONNX Runtime."""
+    return run_session(onnx_session(graph, opset), arrays)
+
+
+def run_session(session, arrays):
+    """Run a session on operands; absent ones are left out."""
     given = [a for a in arrays if a is not None]
     feeds = {
         i.name: np.asarray(a, order="C") for i, a in zip(session.get_inputs(), given, strict=True)

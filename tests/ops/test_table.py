@@ -23,11 +23,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "loss_scale",
             "mae_regression_output",
             "softmax_output",
+            "svm_output",
         ),
         "its gradient is that of a loss, whatever cotangent arrives",
     ),
     "types": {"nan_to_num": "the largest finite number depends on the dtype"},
     "second": {},
+    "sizes": {},
     "onnx": {
         **dict.fromkeys(
             ("digamma", "erfinv", "gamma", "gammaln", "polygamma"),
@@ -154,6 +156,33 @@ def test_trace(name, symbolic):
         if not is_random(name):
             got = table.run_graph(graph, arrays)
             table.assert_same(expected, got, 1e-12, 1e-13, f"{name}[{i}]")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_sizes(name):
+    """One symbolic trace serves all sizes that its guards admit, interpreted and as ONNX."""
+    exempt("sizes", name)
+    if is_random(name):
+        pytest.skip("draws differ")
+    onnx = name not in EXCEPTIONS["onnx"]
+    for i, sample, op in samples(name, "onnx"):
+        arrays = table.operands(name, sample, "float32")
+        graph, hints = table.trace(op, arrays, symbolic=True)
+        session = None
+        for number, env in enumerate(table.other_sizes(graph, hints)):
+            new = table.resized(graph, sample, arrays, env, np.random.default_rng(number))
+            if new is None:
+                continue
+            what = f"{name}[{i}] {env}"
+            try:
+                expected = table.call(op, new)
+            except SymgluonError as refused:
+                pytest.fail(f"{what}: the guards admit what is refused: {refused}")
+            table.assert_same(expected, table.run_graph(graph, new), 1e-5, 1e-6, what)
+            if onnx:
+                session = session or table.onnx_session(graph, 20)
+                got = table.run_session(session, new)
+                table.assert_same(expected, got, 5e-5, 5e-6, f"{what} ONNX")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,7 @@ from symgluon import dtypes
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call, data, like
 from symgluon.gluon.parameter import Parameter
+from symgluon.initializer import RNNFused
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 from symgluon.ops.kernels.rnn import RnnConfig, param_size
@@ -51,6 +52,9 @@ class _RNNLayer(HybridBlock):
         kind: Any = mode
         self._config = RnnConfig(kind, hidden_size, num_layers, bidirectional, projection_size)
         size = param_size(self._config, input_size) if input_size else -1
+        if init is None:
+            # the flat vector has rules of its own: a default such as Xavier needs matrices
+            init = RNNFused(mode, num_layers, hidden_size, bidirectional, projection_size)
         self.rnn_param = Parameter("rnn_param", shape=(size,), init=init,
                                    allow_deferred_init=True, dtype=self._dtype)  # fmt: skip
 

@@ -1,0 +1,306 @@
+"""Gradient descent and its relatives: SGD, NAG, SGLD, Signum, DCASGD, LARS."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from symgluon.ops.generator import generator
+from symgluon.optimizer.buffers import temporary
+from symgluon.optimizer.optimizer import Optimizer, register
+
+__all__ = ["DCASGD", "LARS", "NAG", "SGD", "SGLD", "Signum"]
+
+
+class _Momentum(Optimizer):
+    """Optimizers whose state is one velocity, or nothing without momentum."""
+
+    momentum: float
+
+    def create_state(self, index: Any, weight: Any) -> Any:
+        """Velocity, if there is momentum."""
+        return self._zeros(weight) if self.momentum != 0.0 else None
+
+    def _push(self, velocity: np.ndarray, grad: np.ndarray, weight: np.ndarray, lr: float,
+              wd: float) -> None:  # fmt: skip
+        """``velocity = momentum * velocity - lr * (grad + wd * weight)``."""
+        scratch = temporary(weight)
+        velocity *= self.momentum
+        clip = self.clip_gradient
+        if clip is not None and clip > 0:
+            np.multiply(self._clipped(grad), -lr, out=scratch)
+        else:
+            np.multiply(grad, -lr * self.rescale_grad, out=scratch)
+        velocity += scratch
+        if wd:
+            velocity += np.multiply(weight, -lr * wd, out=scratch)
+
+    def _descend(self, grad: np.ndarray, weight: np.ndarray, lr: float, wd: float) -> None:
+        """``weight -= lr * (grad + wd * weight)``."""
+        clip = self.clip_gradient
+        scratch = temporary(weight)
+        if clip is not None and clip > 0:
+            np.multiply(self._clipped(grad), lr, out=scratch)
+        else:
+            np.multiply(grad, lr * self.rescale_grad, out=scratch)
+        if wd:
+            weight *= 1.0 - lr * wd
+        weight -= scratch
+
+
+@register
+class SGD(_Momentum):
+    """Stochastic gradient descent with momentum.
+
+    ::
+
+        v = momentum * v - lr * (rescaled clipped gradient + wd * w);  w += v
+
+    Parameters
+    ----------
+    learning_rate, momentum : float
+        Rate and momentum.
+    lazy_update : bool
+        Accepted; gradients are dense.
+    kwargs
+        See `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        momentum: float = 0.0,
+        lazy_update: bool = False,
+        multi_precision: bool = False,
+        use_fused_step: bool = True,
+        aggregate_num: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate, multi_precision=multi_precision,
+            use_fused_step=use_fused_step, aggregate_num=aggregate_num, **kwargs,
+        )  # fmt: skip
+        self.momentum = momentum
+        self.lazy_update = lazy_update
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """Descend, by the velocity where there is momentum."""
+        if state is None:
+            self._descend(grad, weight, lr, wd)
+        else:
+            self._push(state, grad, weight, lr, wd)
+            weight += state
+
+
+@register
+class NAG(_Momentum):
+    """Nesterov's accelerated gradient.
+
+    ::
+
+        v = momentum * v - lr * (g + wd * w);  w += momentum * v - lr * (g + wd * w)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        momentum: float = 0.9,
+        multi_precision: bool = False,
+        use_fused_step: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate, multi_precision=multi_precision,
+            use_fused_step=use_fused_step, **kwargs,
+        )  # fmt: skip
+        self.momentum = momentum
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """Descend by the velocity after one more step of it."""
+        if state is None:
+            self._descend(grad, weight, lr, wd)
+            return
+        g = self._decayed(grad, weight, wd)
+        step = np.multiply(g, -lr, out=temporary(weight))
+        state *= self.momentum
+        state += step
+        weight += step
+        weight += np.multiply(state, self.momentum, out=step)
+
+
+@register
+class SGLD(Optimizer):
+    """Stochastic gradient Riemannian Langevin dynamics (arXiv:1303.6015, and Welling & Teh 2011).
+
+    ::
+
+        w += -lr / 2 * (g + wd * w) + normal(0, sqrt(lr))
+    """
+
+    def __init__(
+        self, learning_rate: float = 0.1, use_fused_step: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, use_fused_step=use_fused_step, **kwargs)
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """Descend half a step and add noise."""
+        noise = generator().standard_normal(weight.shape)
+        noise *= math.sqrt(lr)
+        g = self._decayed(grad, weight, wd)
+        weight -= np.multiply(g, lr / 2, out=temporary(weight, 2))
+        weight += noise.astype(weight.dtype, copy=False)
+
+
+@register
+class Signum(_Momentum):
+    """The sign of the gradient, or of its momentum (arXiv:1802.04434).
+
+    ::
+
+        v = momentum * v - (1 - momentum) * (g + wd * w);  w = (1 - lr * wd_lh) * w + lr * sign(v)
+
+    Parameters
+    ----------
+    wd_lh : float
+        Weight decay apart from the momentum, as Loshchilov and Hutter have it.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        momentum: float = 0.9,
+        wd_lh: float = 0.0,
+        use_fused_step: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, use_fused_step=use_fused_step, **kwargs)
+        self.momentum = momentum
+        self.wd_lh = wd_lh
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """Move each weight by the rate."""
+        step = temporary(weight, 2)
+        g = self._decayed(grad, weight, wd)
+        if state is None:
+            np.sign(g, out=step)
+            step *= -lr
+        else:
+            state *= self.momentum
+            state -= np.multiply(g, 1 - self.momentum, out=step)
+            np.sign(state, out=step)
+            step *= lr
+        if self.wd_lh:
+            weight *= 1 - lr * self.wd_lh
+        weight += step
+
+
+@register
+class DCASGD(Optimizer):
+    """Asynchronous SGD with delay compensation (arXiv:1609.08326).
+
+    Parameters
+    ----------
+    lamda : float
+        Weight of the compensation.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        momentum: float = 0.0,
+        lamda: float = 0.04,
+        use_fused_step: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, use_fused_step=use_fused_step, **kwargs)
+        self.momentum = momentum
+        self.lamda = lamda
+
+    def create_state(self, index: Any, weight: Any) -> Any:
+        """Velocity (if there is momentum) and the weight before the update."""
+        return (self._zeros(weight) if self.momentum != 0.0 else None, self._copy(weight))
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """Descend along the gradient as it would be at the present weight."""
+        velocity, before = state
+        g = self._decayed(grad, weight, wd)
+        step = np.subtract(weight, before, out=temporary(weight, 2))
+        step *= g
+        step *= g
+        step *= self.lamda
+        step += g
+        step *= -lr
+        if velocity is not None:
+            velocity *= self.momentum
+            velocity += step
+            step = velocity
+        before[...] = weight
+        weight += step
+
+
+@register
+class LARS(_Momentum):
+    """Layer-wise adaptive rates (arXiv:1708.03888).
+
+    The rate is multiplied by ``eta * |w| / (|g| + wd * |w| + epsilon)``, where neither norm is 0 and
+    the parameter is no bias, gamma or beta.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        momentum: float = 0.0,
+        eta: float = 0.001,
+        epsilon: float = 1e-8,
+        lazy_update: bool = False,
+        use_fused_step: bool = True,
+        aggregate_num: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate, use_fused_step=use_fused_step,
+            aggregate_num=aggregate_num, **kwargs,
+        )  # fmt: skip
+        self.momentum = momentum
+        self.eta = eta
+        self.epsilon = epsilon
+        self.lazy_update = lazy_update
+
+    def _ratio(self, index: Any, weight: np.ndarray, grad: np.ndarray, wd: float) -> float:
+        parameter = self.param_dict.get(index)
+        name = self.idx2name.get(index, str(index)) if parameter is None else parameter.name
+        if name.endswith(("gamma", "beta", "bias")):
+            return 1.0
+        w, g = norm(weight), norm(self._clipped(grad))
+        if w > 0.0 and g > 0.0:
+            return self.eta * w / (g + wd * w + self.epsilon)
+        return 1.0
+
+    def rule(
+        self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
+    ) -> None:
+        """SGD at the rate of the layer."""
+        lr *= self._ratio(index, weight, grad, wd)
+        if state is None:
+            self._descend(grad, weight, lr, wd)
+        else:
+            self._push(state, grad, weight, lr, wd)
+            weight += state
+
+
+def norm(x: np.ndarray) -> float:
+    """Euclidean norm of all elements."""
+    flat = np.ravel(x)
+    return math.sqrt(float(np.dot(flat, flat)))
