@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,19 +27,20 @@ class InitDesc(str):
         return made
 
 
-_REGISTRY: dict[str, type[Initializer]] = {}
+_REGISTRY: dict[str, Any] = {}
+C = TypeVar("C", bound=type)
 
 
-def register(cls: type[Initializer]) -> type[Initializer]:
+def register(cls: C) -> C:
     """Let the class be created by its name in lower case."""
     _REGISTRY[cls.__name__.lower()] = cls
     return cls
 
 
-def alias(*names: str) -> Callable[[type[Initializer]], type[Initializer]]:
+def alias(*names: str) -> Callable[[C], C]:
     """Let the class be created by further names."""
 
-    def declare(cls: type[Initializer]) -> type[Initializer]:
+    def declare(cls: C) -> C:
         for name in names:
             _REGISTRY[name] = cls
         return cls

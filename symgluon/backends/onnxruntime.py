@@ -60,10 +60,10 @@ def compile_plain(graph: Graph, options: Any) -> Any:
     if not len(graph):
         return Interpreter(graph)  # results are operands: nothing to run
     if not needs_partition(graph):
-        refused = _refusal()
+        refused: tuple[type[Exception], ...] = (UnsupportedOpError, *_refusal())
         try:
             return _session(graph, options)
-        except (UnsupportedOpError, *refused):
+        except refused:
             pass  # some node has no session form: find out which below
     parts = partition(graph, lambda node: supported(node, OPSET))
     if len(parts) == 1 and parts[0].supported and not _leaf_outputs(graph):

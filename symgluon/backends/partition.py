@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value
 
@@ -102,9 +101,13 @@ def _part(
 def _names(nodes: Sequence[Node]) -> set[str]:
     """Dimension names that the nodes need to know."""
     found: set[str] = set()
+
+    def note(dim: Any) -> Any:
+        found.update(dim.names())
+        return dim
+
     for node in nodes:
-        if any(has_dims(v) for v in node.op.attrs().values()):
-            node.op.map_dims(lambda d: found.update(d.names()) or d)
+        node.op.map_dims(note)
         for value in node.outputs:
             for n in value.type.shape or ():
                 if isinstance(n, Dim):

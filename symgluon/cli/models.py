@@ -211,7 +211,7 @@ def _symbol_runner(path: str, specs: Sequence[InputSpec]) -> Runner:
     stated = SymbolBlock.inputs_of(path, params)
     given = {s.name: s for s in specs}
     inputs = [
-        given.get(n) or InputSpec(n, shape, "float32", {})
+        given.get(n) or InputSpec(n, shape or (), "float32", {})
         for n, shape in stated.items()
         if n in given or shape is not None
     ]

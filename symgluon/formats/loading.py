@@ -1,4 +1,4 @@
-"""What the readers of parameter files share: messages that name the file, and a budget of bytes."""
+"""What the readers of parameter files share: messages that name the file, a budget of bytes."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def read_npy(data: memoryview, loading: Loading, offset: int, what: str) -> np.n
     Parameters
     ----------
     data : memoryview
-        The whole ``.npy``; the result is a view of it, in C or Fortran order as it was written, but
-        native and aligned, for which it is copied where needed.
+        The whole ``.npy``; the result is a view of it, in C or Fortran order as it was written,
+        but native and aligned, for which it is copied where needed.
     loading : Loading
         For messages.
     offset : int
@@ -67,6 +67,8 @@ def build(
 ) -> np.ndarray:
     """Make the array of its bytes; bytes that are writeable are changed in place where needed."""
     shape, dtype, fortran, _ = header
+    if not is_addressable(shape, dtype):  # no elements, but the other dimensions are absurd
+        raise loading.error(f"{what}: its header declares shape {shape!r:.200}", offset)
     if dtype.kind == "b" and not are_truth_values(flat):
         raise loading.error(f"{what}: a truth value is neither 0 nor 1", offset)
     if flat.size and flat.ctypes.data % dtype.alignment:
@@ -105,8 +107,7 @@ def read_header(data: memoryview, loading: Loading, offset: int, what: str) -> H
             offset,
         )
     good = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
-    good = good and len(shape) <= MAX_RANK and isinstance(fortran, bool)
-    if not good or not is_addressable(shape, dtype):
+    if not good or len(shape) > MAX_RANK or not isinstance(fortran, bool):
         raise loading.error(f"{what}: its header declares shape {shape!r:.200}", offset)
     return shape, dtype, fortran, start + length
 

@@ -102,8 +102,9 @@ def params_bytes(
     data : mapping or sequence of ndarray
         Arrays; those of a sequence are named ``arr_0``, ... in a zip, and not at all in a list.
     format : str
-        ``zip`` or ``mxnet2`` (what MXNet 2.0 writes, byte for byte), ``list`` (binary list, V2: what 1.x reads too; V3 where one of
-        them has no axes or no elements: what 1.x reads in np-shape mode).
+        ``zip`` or ``mxnet2`` (what MXNet 2.0 writes, byte for byte), ``list`` (binary
+        list, V2: what 1.x reads too; V3 where one of them has no axes or no elements: what 1.x
+        reads in np-shape mode).
 
     Raises
     ------

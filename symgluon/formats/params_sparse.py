@@ -29,7 +29,7 @@ def densify(
     shape : tuple of int
         Of the dense array.
     data : ndarray
-        (rows, \\*shape[1:]) for row-sparse; (elements,) for CSR.
+        (rows, ...) for row-sparse, ``...`` being ``shape[1:]``; (elements,) for CSR.
     indices : sequence of ndarray
         Row numbers; or the starts of the rows and the columns.  MXNet wants them in rising order.
     loading : Loading
@@ -43,9 +43,9 @@ def densify(
         If the parts contradict each other, or the dense array is absurdly large.
     """
     numbers = [_integers(i, error) for i in indices]
-    if not is_addressable(shape, data.dtype):
-        raise error(f"its shape {shape} is too large")
     loading.unpack(nbytes(shape, data.dtype), f"a sparse array of shape {shape}")
+    if not is_addressable(shape, data.dtype):  # no elements, but the other dimensions are absurd
+        raise error(f"its shape {shape} is too large")
     if kind == "row_sparse":
         return _row_sparse(shape, data, numbers[0], error)
     return _csr(shape, data.reshape(-1), numbers[0], numbers[1], error)

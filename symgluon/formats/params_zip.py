@@ -1,7 +1,7 @@
 """Zip files of ``.npy`` members: parameters of MXNet 2.x, and NumPy's own ``.npz``.
 
-A sparse array of MXNet 2.x is a folder of members: ``NAME/data``, ``indices``, ``indptr`` (CSR only),
-``shape`` and ``format``.  Facts from MXNet's ``src/serialization/cnpy.cc`` and from files it wrote.
+A sparse array of MXNet 2.x is a folder of members: ``NAME/data``, ``indices``, ``indptr`` (CSR
+only), ``shape``, ``format``.  Facts from MXNet's ``src/serialization/cnpy.cc`` and its files.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ def load(view: memoryview, loading: Loading) -> dict[str, np.ndarray]:
     loading.unpack(sum(m.size for m in members if m.method != zip_file.STORED), "deflated members")
     groups = _sparse_groups(members)
     found: dict[str, np.ndarray] = {}
+    read: set[str] = set()  # folders of sparse arrays, each read with the first of its members
     for member in members:
         folder = member.name.rpartition("/")[0]
+        if folder in read:
+            continue
         name = folder if folder in groups else _name(member)
-        if folder in groups and name in found:
-            continue  # read with the first of its members
         if name in found:
             raise loading.error(f"two members are named {name!r:.80}", member.start)
         if folder in groups:
+            read.add(folder)
             found[name] = _sparse(view, name, groups[folder], loading)
         else:
             found[name] = _dense(view, member, loading)
@@ -114,7 +116,7 @@ def _sparse(view: memoryview, name: str, parts: dict[str, Member], loading: Load
 
 
 def _format(view: memoryview, member: Member, loading: Loading) -> str:
-    """Return the text in ``NAME/format.npy``; MXNet 2.0 writes a header there that is no Python."""
+    """Return the text in ``NAME/format.npy``, whose header MXNet 2.0 writes as no Python reads."""
     if member.size > MAX_HEAD:
         raise loading.error(f"{_what(member)} has {member.size} bytes", member.start)
     if member.method == zip_file.STORED:

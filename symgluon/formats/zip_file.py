@@ -10,6 +10,7 @@ and checksum after the data.  Layout from PKWARE's APPNOTE 6.3; what MXNet fills
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 import zlib
@@ -80,7 +81,7 @@ def read_directory(view: memoryview, loading: Loading) -> list[Member]:
     if at != end:
         raise loading.error(f"{end - at} bytes follow the {count} entries of the directory", at)
     spans.sort()
-    for (_, last), (first, _) in zip(spans, spans[1:], strict=False):
+    for (_, last), (first, _) in itertools.pairwise(spans):
         if first < last:
             raise loading.error("two members of the zip file share bytes", first)
     return members
@@ -195,7 +196,7 @@ def _data_start(
     start = at + _HEADER.size + fields[9]
     if fields[3] != method or bytes(view[at + _HEADER.size : start]) != name:
         raise loading.error(f"{what} is another one in its local header", at)
-    return start + int(fields[10])
+    return int(start + fields[10])
 
 
 def check_crc(view: memoryview, member: Member, loading: Loading) -> memoryview:

@@ -24,6 +24,12 @@ class Block:
     named by structure (``features.0.weight``).
     """
 
+    _children: OrderedDict[str, Any]
+    _reg_params: dict[str, Any]
+    _forward_hooks: Hooks
+    _forward_pre_hooks: Hooks
+    _version: int
+
     def __init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "_children", OrderedDict())
@@ -112,7 +118,7 @@ class Block:
     @property
     def params(self) -> dict[str, Parameter]:
         """Parameters of this block alone (its children's are not in it)."""
-        return self._reg_params  # type: ignore[no-any-return]
+        return self._reg_params
 
     def collect_params(self, select: str | None = None) -> dict[str, Parameter]:
         """Parameters of this block and of all below it by structural name.

@@ -35,6 +35,13 @@ class Flags:
 class HybridBlock(Block):
     """Block whose forward can be traced into a graph (seed: ``gluon.HybridBlock``)."""
 
+    _flags: Flags
+    _cache: Cache
+    _cache_epoch: int
+    _ready: bool
+    _op_hooks: list[tuple[Any, bool]]
+    _signature: Any
+
     def __init__(self) -> None:
         super().__init__()
         set_ = object.__setattr__

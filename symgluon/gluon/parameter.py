@@ -124,7 +124,7 @@ class Parameter:
         self._name = name
 
     @property
-    def shape(self) -> tuple[int, ...] | None:
+    def shape(self) -> Any:
         """Shape; -1 for dimensions that are not known yet."""
         if self._shape is None:
             return None

@@ -32,6 +32,8 @@ class SymbolBlock(HybridBlock):
     Its parameters are the variables of the symbol that are not inputs, under their own names.
     """
 
+    _program: SymbolProgram
+
     def __init__(self, outputs: Any, inputs: Any, params: dict[str, Any] | None = None) -> None:
         super().__init__()
         program = outputs if isinstance(outputs, SymbolProgram) else _program_of(outputs)

@@ -37,7 +37,10 @@ def _operator(name: str, swap: bool = False) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         if not isinstance(other, Array):
-            if isinstance(other, Dim):
+            kind = type(other)
+            if (kind is float or kind is int) and self.dtype.kind == "f":
+                other = np.array(other, self.dtype)  # what the operator's rule would give
+            elif isinstance(other, Dim):
                 other = dim_operand(other, self.dtype)
             elif not isinstance(other, _OPERANDS):
                 return NotImplemented

@@ -40,6 +40,7 @@ from symgluon.ops import (  # noqa: F401  (MXNet's names, composed of the operat
     legacy_scalar,
     legacy_shape,
     legacy_vision,
+    numpy_edits,
     numpy_names,
 )
 from symgluon.ops.apply import F, apply

@@ -36,7 +36,7 @@ def apply(op: Op, *operands: Any) -> Any:
         New handles; a tuple if the operator has several results.
     """
     if op.coerce is not None:
-        operands = _coerced(op, operands)
+        operands = tuple(_coerced(op, operands))
     region = state.region
     if region is None:
         return _eager(op, operands)
@@ -145,7 +145,7 @@ def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         if op.coerce is same_dtypes or (first.kind == "f" and op.coerce in KEEP_FLOATS):
             return operands
     kinds = [o if not hasattr(o, "dtype") else o.dtype for o in operands]
-    targets = op.coerce(*kinds)  # type: ignore[misc]
+    targets = op.coerce(*kinds)
     new: list[Any] = []
     for o, target in zip(operands, targets, strict=True):
         if o is None:

@@ -160,7 +160,9 @@ class Array:
             return
         region = state.region
         if region is not None:
-            region.write(self, region.value_of(value))
+            written = region.value_of(value)
+            if written is not None:
+                region.write(self, written)
             return
         value._look()
         self._data = value._data

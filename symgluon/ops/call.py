@@ -280,7 +280,7 @@ class _Joint:
 
 
 def _cut(operand: Array) -> Array:
-    return wrap(operand._data)
+    return wrap(operand._data)  # type: ignore[no-any-return]
 
 
 def _vjp_some(

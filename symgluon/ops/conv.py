@@ -157,6 +157,7 @@ class Convolution(_Forward):
 
     def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
         check_dtypes(self.name, x, weight, bias)
+        self.out_sizes(x.shape[2:])
         return kernels.conv(x, weight, bias, *self.arguments())
 
     def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:

@@ -319,6 +319,17 @@ class Pick(Op):
     mode: str = "clip"
     coerce = staticmethod(places_second)
 
+    def kernel(self, data: Any, index: Any) -> Any:
+        if self.axis is None:
+            flat = data.reshape(-1)
+            return flat[bounded(index, flat.size, self.mode)]
+        axis = normalize_axis(self.axis, data.ndim)
+        if index.ndim != data.ndim:
+            index = np.expand_dims(index, axis)
+        places = bounded(index, data.shape[axis], self.mode)
+        found = np.take_along_axis(data, places, axis)
+        return found if self.keepdims else found.squeeze(axis)
+
     def decompose(self, data: Any, index: Any) -> Any:
         if self.axis is None:
             return F.take(F.reshape(data, shape=(-1,)), index, axis=0, mode=self.mode)

@@ -189,8 +189,8 @@ def _normalised(x: np.ndarray, axes: tuple[int, ...], eps: float) -> np.ndarray:
     wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
     off = wide - wide.mean(axis=axes, keepdims=True)
     var = np.square(off).mean(axis=axes, keepdims=True)
-    off /= np.sqrt(var + wide.dtype.type(eps))
-    return off
+    normal: np.ndarray = off / np.sqrt(var + wide.dtype.type(eps))
+    return normal
 
 
 @op()

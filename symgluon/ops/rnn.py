@@ -251,6 +251,10 @@ class RnnGrad(_Recurrent):
         sequence_length: TensorType | None = None,
         masks: TensorType | None = None,
     ) -> Any:
+        forward = Rnn(**self.attrs()).infer(data, params, hidden, cell, sequence_length, masks)
+        for given, result in zip((d_output, d_hidden, d_cell), forward, strict=False):
+            if given is not None:
+                check_shape(self.name, "cotangent", given.shape, result.shape)
         return (data, params, hidden) if cell is None else (data, params, hidden, cell)
 
     def kernel(

@@ -11,7 +11,7 @@ from symgluon.ir.attrs import DType, Floats, Ints
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
 from symgluon.ops.apply import F
-from symgluon.ops.checks import check_rank
+from symgluon.ops.checks import check_rank, check_shape
 from symgluon.ops.kernels import boxes, multibox, roi
 from symgluon.ops.state import wants
 from symgluon.ops.vision_onnx import box_nms_onnx, detection_onnx
@@ -62,6 +62,8 @@ class MultiboxDetection(Op):
 
     def infer(self, cls_prob: TensorType, loc_pred: TensorType, anchor: TensorType) -> TensorType:
         batch, _, n = cls_prob.known_shape
+        check_shape("MultiBoxDetection", "loc_pred", loc_pred.shape, (batch, n * 4))
+        check_shape("MultiBoxDetection", "anchor", anchor.shape, (1, n, 4))
         return cls_prob.with_shape((batch, n, 6))
 
     def kernel(self, cls_prob: Any, loc_pred: Any, anchor: Any) -> Any:
@@ -169,6 +171,7 @@ class BoxNmsGrad(Op):
     """Rows of the cotangent go back to where they came from."""
 
     def infer(self, dy: TensorType, origin: TensorType) -> TensorType:
+        check_shape(self.name, "origin", origin.shape, dy.known_shape[:-1])
         return dy
 
     def kernel(self, dy: Any, origin: Any) -> Any:
@@ -185,6 +188,7 @@ class BoxNmsTake(Op):
     """Rows at `origin`, 0 where it is -1: the transpose of `box_nms_grad`."""
 
     def infer(self, x: TensorType, origin: TensorType) -> TensorType:
+        check_shape(self.name, "origin", origin.shape, x.known_shape[:-1])
         return x
 
     def kernel(self, x: Any, origin: Any) -> Any:
@@ -248,6 +252,7 @@ class BoxDecode(Op):
 
     def infer(self, data: TensorType, anchors: TensorType) -> TensorType:
         _check_format("box_decode", self.format)
+        check_shape("box_decode", "anchors", anchors.shape, (1, *data.known_shape[1:]))
         return data
 
     def kernel(self, data: Any, anchors: Any) -> Any:
@@ -339,6 +344,7 @@ class RoiPooling(Op):
     spatial_scale: float
 
     def infer(self, data: TensorType, rois: TensorType) -> Any:
+        check_shape("ROIPooling", "rois", rois.shape, (rois.known_shape[0], 5))
         shape = (rois.known_shape[0], data.known_shape[1], *self.pooled_size)
         return data.with_shape(shape), TensorType(shape, np.dtype(np.int64))
 
@@ -366,6 +372,8 @@ class RoiPoolingGrad(Op):
     no_grad = True
 
     def infer(self, dy: TensorType, index: TensorType, rois: TensorType) -> TensorType:
+        check_shape(self.name, "index", index.shape, dy.known_shape)
+        check_shape(self.name, "rois", rois.shape, (dy.known_shape[0], 5))
         return dy.with_shape(self.x_shape)
 
     def kernel(self, dy: Any, index: Any, rois: Any) -> Any:

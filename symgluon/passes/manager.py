@@ -91,6 +91,7 @@ def _clean(why: str) -> Step:
 _INLINE = _one("inline_calls", "execution is flat: no rule below looks into a call")
 _STOPS = _one("drop_stop_gradient", "no gradient is taken any more, and cuts hide patterns")
 _FOLD = _one("fold_batch_norm", "on clean graphs: its operands are constants by now")
+_FUSE = _one("fuse_patterns", "after cleaning: patterns are written in the simplest form")
 
 PIPELINES: dict[str, tuple[Step, ...]] = {
     # what every traced graph goes through, before its gradient is taken
@@ -105,6 +106,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _STOPS,
         _clean("the rules below count uses and look for constants"),
         _FOLD,
+        _FUSE,
         _clean("folding leaves unused weights, fusing unused nodes"),
         _one("mark_inplace", "on the final nodes"),
         _one("plan_memory", "reads the in-place marks"),
@@ -115,6 +117,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _STOPS,
         _clean("ONNX Runtime executes nodes that nobody reads"),
         _FOLD,
+        _FUSE,
         _clean("folding leaves unused weights, fusing unused nodes"),
     ),
     # files: child blocks stay calls where they are larger than the inline limit
@@ -123,6 +126,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _one("remove_amp_cast", "files are written in the types of the parameters"),
         _clean("small files"),
         _FOLD,
+        _FUSE,
         _clean("folding leaves unused weights, fusing unused nodes"),
     ),
     # forward and backward graphs of a training step

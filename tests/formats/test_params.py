@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from symgluon import dtypes
-from symgluon.errors import FormatError
-from symgluon.formats import params_list, params_zip
+from symgluon.errors import AttributeValueError, FormatError
+from symgluon.formats import loading, params_list, zip_file
 from symgluon.formats.params import load_params, params_bytes, save_params
 
 DATA = Path(__file__).parent.parent / "data"
@@ -47,6 +47,13 @@ def same(got, expected):
 # ---- files of MXNet --------------------------------------------------------------------
 def ids(path):
     return f"{path.parent.name}/{path.name}"
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=ids)
+def test_recorded_model_is_written_back_byte_by_byte(folder):
+    format = "zip" if "mxnet-2" in folder.parent.name else "list"
+    for path in folder.glob("*.params"):
+        assert content(load_params(path), format) == path.read_bytes()
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=ids)
@@ -150,8 +157,9 @@ def test_a_device_other_than_the_cpu_is_ignored():
 @pytest.mark.parametrize(
     "array",
     [struct.pack("<I", 0), struct.pack("<II", params_list.V1, 0),
-     struct.pack("<IiI", params_list.V2, 0, 0), struct.pack("<Iii", params_list.V3, 0, -1)],
-    ids=["V0", "V1", "V2", "V3"],
+     struct.pack("<IiI", params_list.V2, 0, 0), struct.pack("<Iii", params_list.V3, 0, -1),
+     struct.pack("<Iiiqq", params_list.V3, 0, 2, -1, 3)],
+    ids=["V0", "V1", "V2", "V3", "V3 dimension"],
 )  # fmt: skip
 def test_arrays_that_were_never_allocated(array):
     loaded = load_params(header(2) + array + V2 + names("none", "w"))
@@ -249,6 +257,36 @@ def test_dtypes_that_mxnet_lacks(tmp_path):
         save_params(tmp_path / "x.params", {}, "pickle")
 
 
+@pytest.mark.parametrize(
+    ("name", "formats"),
+    [("a\0b", FORMATS), ("\ud800", FORMATS), ("../x", ["zip"]), ("/x", ["zip"]),
+     ("a\\..\\x", ["zip"]), ("x" * 70_000, ["zip"])],
+    ids=ascii,
+)  # fmt: skip
+def test_names_that_cannot_be_written(name, formats, tmp_path):
+    for format in formats:
+        with pytest.raises(AttributeValueError, match="named"):
+            save_params(tmp_path / "x.params", {name: GRID}, format)
+    assert not os.listdir(tmp_path)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        load_params(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        load_params(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(FormatError, match="pipe or device"):
+            load_params(path)
+
+
+def test_arrays_of_a_bytearray_are_read_only():
+    for format in FORMATS:
+        array = load_params(bytearray(content({"x": np.zeros(100)}, format)))["x"]
+        assert not array.flags.writeable
+
+
 ARRAYS = hnp.arrays(
     st.sampled_from(NUMBERS).map(np.dtype),
     hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3),
@@ -338,7 +376,14 @@ BROKEN_LISTS = {
     "fewer rows": (list_file(rows((3, 2), (2, 2), [0])), "row indices"),
     "rows of other width": (list_file(rows((3, 2), (2, 1), [0, 1])), "row indices"),
     "rows as floats": (list_file(rows((3, 2), (2, 2), [0, 1], kind=0)), "not integers"),
-    "sparse too large": (list_file(rows((2**40, 2), (1, 2), [0])), "would take"),
+    "sparse too large": (list_file(rows((2**40, 2), (1, 2), [0])), "unpacks to"),
+    "sparse beyond 2**64": (list_file(rows((2**62, 2**62), (0, 2**62), [])), "has shape|unpacks"),
+    "reserved word": (struct.pack("<QQQ", 0x112, 1, 1) + V2 + names("x"), "reserved word is 1"),
+    "device type": (list_file(V2[:28] + struct.pack("<ii", 0, 0) + V2[36:]), "of type 0"),
+    "device number": (list_file(V2[:28] + struct.pack("<ii", 2, -1) + V2[36:]), "number -1"),
+    "truth value": (list_file(v2((2,), code=7, data=b"\1\2")), "neither 0 nor 1"),
+    "unknown and negative": (list_file(struct.pack("<Iiiqq", params_list.V3, 0, 2, -1, -2)), "-2"),
+    "name with NUL": (list_file(V2, names("a\0b")), "holds a NUL"),
     "column too large": (list_file(csr((2, 2), [0, 1, 2], [0, 2])), "compressed rows"),
     "column negative": (list_file(csr((2, 2), [0, 1, 2], [0, -1])), "compressed rows"),
     "columns twice": (list_file(csr((2, 2), [0, 2, 2], [1, 1])), "rising order"),
@@ -378,6 +423,8 @@ BROKEN_NPY = {
     "no shape": (npy("{'descr': '<f4', 'fortran_order': False}"), "cannot be read"),
     "code": (npy(npy_fields("__import__('os')")), "cannot be read"),
     "deep": (npy("(" * 5000), "cannot be read"),
+    "truth values": (npy(npy_fields(descr="'|b1'"), b"\1\2"), "neither 0 nor 1"),
+    "huge beside zero": (npy(npy_fields(f"(0, {2**62}, {2**62})")), "declares shape"),
     "deep minus": (npy("-" * 50000 + "1", version=2), "cannot be read"),
     "objects": (npy(npy_fields(descr="'|O'"), bytes(16)), "are not read"),
     "text": (npy(npy_fields(descr="'<U4'"), bytes(32)), "are not read"),
@@ -460,31 +507,76 @@ def test_checksum(compress):
         load_params(bytes(data))
 
 
+def sparse_zip(**parts):
+    """Return a zip with the members of a sparse array `w`; `format` may be raw bytes."""
+    members = {}
+    for part, value in parts.items():
+        raw = value if isinstance(value, bytes) else npy_bytes(value)
+        members[f"w/{part}.npy"] = raw
+    return zip_of(members)
+
+
+def npy_bytes(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def _rows(shape, indices):
-    return {"data": np.ones((1, 3)), "shape": np.array(shape), "indices": np.array(indices)}
+    return {
+        "data": np.ones((1, 3)), "shape": np.array(shape), "indices": np.array(indices),
+        "format": np.array(b"row_sparse"),
+    }  # fmt: skip
+
+
+def _csr(**changes):
+    parts = {
+        "data": np.array([1.0, 2.0]), "shape": np.array([2, 3]), "indices": np.array([0, 2]),
+        "indptr": np.array([0, 1, 2]), "format": np.array(b"csr"),
+    }  # fmt: skip
+    return {k: v for k, v in {**parts, **changes}.items() if v is not None}
+
+
+@pytest.mark.parametrize("format", [np.array(b"csr"), np.array("csr"), npy("junk", b"csr")])
+def test_sparse_zip(format):
+    data = sparse_zip(**_csr(format=format))
+    same(load_params(data)["w"], np.array([[1.0, 0, 0], [0, 0, 2.0]]))
+    other = zip_of({f"{k}.npy": npy_bytes(v) for k, v in _csr().items()})  # as SciPy writes it
+    same(load_params(other)[""], np.array([[1.0, 0, 0], [0, 0, 2.0]]))
+
+
+def test_dense_arrays_with_the_names_of_sparse_parts():
+    data = {"w/indices": GRID, "w/data": GRID, "v/shape": GRID}
+    assert set(load_params(content(data, "zip"))) == set(data)
+
+
+def test_a_sparse_and_a_dense_array_of_one_name():
+    parts = {f"w/{k}.npy": npy_bytes(v) for k, v in _csr().items()}
+    with pytest.raises(FormatError, match="named 'w'"):
+        load_params(zip_of({"w.npy": GOOD, **parts}))
 
 
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({}, "data and shape are missing"),
         (_rows([4, 3], [5]), "row"),
         (_rows([4, 3], [0.5]), "integers"),
         (_rows([0.5, 3], [0]), "shape"),
         (_rows([-4, 3], [0]), "shape"),
-        (_rows([2**40, 3], [0]), "would take"),
-        ({"data": np.ones(()), "shape": np.array(3)}, "row"),
-        (
-            {"data": np.ones(1), "shape": np.array([2, 2]), "indptr": np.array([0, 1])},
-            "compressed",
-        ),
+        (_rows([2**40, 3], [0]), "unpacks to"),
+        (_rows(3, [0]), "shape"),
+        (_csr(data=np.ones(())), "compressed"),
+        (_csr(indptr=np.array([0, 1])), "compressed"),
+        (_csr(format=np.array(b"csc")), "format is 'csc'"),
+        (_csr(format=np.array(b"row_sparse")), "format is 'row_sparse'"),
+        (_csr(indptr=None), "format is 'csr'"),
+        (_csr(format=b""), "format is ''"),
+        (_csr(format=b"x" * 100_000), "has 100000 bytes"),
     ],
 )
 def test_broken_sparse_zip(parts, message):
-    parts = {"indices": np.array([0]), **parts}
-    data = content({f"w/{k}": v for k, v in parts.items()}, "zip")
     with pytest.raises(FormatError, match=message):
-        load_params(data)
+        load_params(sparse_zip(**parts))
 
 
 # ---- limits ----------------------------------------------------------------------------
@@ -520,17 +612,24 @@ def test_zip_bomb():
 
 
 def test_limits_can_be_set(monkeypatch):
-    monkeypatch.setattr(params_zip, "UNPACKED_ALLOWED", 1000)
+    monkeypatch.setattr(loading, "UNPACKED_ALLOWED", 1000)
     data = zip_of({"x.npy": npy(npy_fields("(40000,)"), bytes(160_000))}, 8)
     with pytest.raises(FormatError, match="unpacks to"):
         load_params(data)
-    monkeypatch.setattr(params_zip, "MAX_RATIO", 10_000)
-    assert load_params(data)["x"].size == 40_000
+    assert load_params(data, max_ratio=10_000)["x"].size == 40_000
+
+
+def test_many_small_sparse_arrays_are_one_bomb(monkeypatch):
+    monkeypatch.setattr(loading, "UNPACKED_ALLOWED", 10**6)
+    one = rows((100_000, 2), (1, 2), [0])
+    load_params(list_file(one))
+    with pytest.raises(FormatError, match="unpacks to"):
+        load_params(header(2) + one + one + names("a", "b"), max_ratio=1)
 
 
 def test_many_members(monkeypatch):
-    monkeypatch.setattr(params_zip, "_MAX_DIRECTORY", 500)
-    with pytest.raises(FormatError, match="directory of"):
+    monkeypatch.setattr(zip_file, "MAX_MEMBERS", 10)
+    with pytest.raises(FormatError, match="declares 20 members"):
         load_params(zip_of({f"{i}.npy": GOOD for i in range(20)}))
     assert len(load_params(zip_of({f"{i}.npy": GOOD for i in range(5)}))) == 5
 

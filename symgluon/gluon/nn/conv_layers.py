@@ -14,11 +14,29 @@ from symgluon.ops.apply import F
 _LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 
 __all__ = [
-    f"{kind}{rank}D{suffix}" for kind, suffix in (("Conv", ""), ("Conv", "Transpose"))
-    for rank in (1, 2, 3)
-]  # fmt: skip
-__all__ += [f"{k}Pool{r}D" for k in ("Max", "Avg", "GlobalMax", "GlobalAvg") for r in (1, 2, 3)]
-__all__ += ["PixelShuffle1D", "PixelShuffle2D", "PixelShuffle3D", "ReflectionPad2D"]
+    "AvgPool1D",
+    "AvgPool2D",
+    "AvgPool3D",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
+    "PixelShuffle1D",
+    "PixelShuffle2D",
+    "PixelShuffle3D",
+    "ReflectionPad2D",
+]
 
 
 def _check_layout(layout: str, rank: int, what: str) -> None:
@@ -188,10 +206,12 @@ def _named(cls: type, name: str, doc: str) -> type:
     return cls
 
 
-Conv1D, Conv2D, Conv3D = (_conv_class(r, _LAYOUTS[r][0]) for r in (1, 2, 3))
-Conv1DTranspose, Conv2DTranspose, Conv3DTranspose = (
-    _transposed_class(r, _LAYOUTS[r][0]) for r in (1, 2, 3)
-)
+Conv1D: Any = _conv_class(1, "NCW")
+Conv2D: Any = _conv_class(2, "NCHW")
+Conv3D: Any = _conv_class(3, "NCDHW")
+Conv1DTranspose: Any = _transposed_class(1, "NCW")
+Conv2DTranspose: Any = _transposed_class(2, "NCHW")
+Conv3DTranspose: Any = _transposed_class(3, "NCDHW")
 
 
 # ---- pooling -----------------------------------------------------------------------------------
@@ -262,10 +282,18 @@ def _global_class(rank: int, mode: str) -> type[_Pooling]:
     return _named(GlobalPool, name, f"{title} of each channel over {rank} spatial axes.")
 
 
-MaxPool1D, MaxPool2D, MaxPool3D = (_pool_class(r, "max") for r in (1, 2, 3))
-AvgPool1D, AvgPool2D, AvgPool3D = (_pool_class(r, "avg") for r in (1, 2, 3))
-GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = (_global_class(r, "max") for r in (1, 2, 3))
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (_global_class(r, "avg") for r in (1, 2, 3))
+MaxPool1D: Any = _pool_class(1, "max")
+MaxPool2D: Any = _pool_class(2, "max")
+MaxPool3D: Any = _pool_class(3, "max")
+AvgPool1D: Any = _pool_class(1, "avg")
+AvgPool2D: Any = _pool_class(2, "avg")
+AvgPool3D: Any = _pool_class(3, "avg")
+GlobalMaxPool1D: Any = _global_class(1, "max")
+GlobalMaxPool2D: Any = _global_class(2, "max")
+GlobalMaxPool3D: Any = _global_class(3, "max")
+GlobalAvgPool1D: Any = _global_class(1, "avg")
+GlobalAvgPool2D: Any = _global_class(2, "avg")
+GlobalAvgPool3D: Any = _global_class(3, "avg")
 
 
 # ---- padding and shuffling ---------------------------------------------------------------------

@@ -39,8 +39,9 @@ class _BlockV1(HybridBlock):
         self.body = nn.HybridSequential()
         self._layers(channels, stride, in_channels)
         if downsample:
-            self.downsample = nn.HybridSequential()
-            self.downsample.add(_pointwise(channels, stride, in_channels), nn.BatchNorm())
+            shortcut = nn.HybridSequential()
+            shortcut.add(_pointwise(channels, stride, in_channels), nn.BatchNorm())
+            self.downsample: Any = shortcut
         else:
             self.downsample = None
 
@@ -148,6 +149,7 @@ class _ResNet(HybridBlock):
             raise AssertionError(f"{len(layers)} stages need {len(layers) + 1} channel numbers")
         super().__init__()
         self.features = nn.HybridSequential()
+        self.output: Any
 
     def _stem(self, channels: int, thumbnail: bool) -> None:
         if thumbnail:
@@ -235,8 +237,8 @@ _SPEC: dict[int, tuple[str, list[int], list[int]]] = {
     101: ("bottle_neck", [3, 4, 23, 3], [64, 256, 512, 1024, 2048]),
     152: ("bottle_neck", [3, 8, 36, 3], [64, 256, 512, 1024, 2048]),
 }
-_NETS = [ResNetV1, ResNetV2]
-_BLOCKS = [
+_NETS: list[Any] = [ResNetV1, ResNetV2]
+_BLOCKS: list[dict[str, Any]] = [
     {"basic_block": BasicBlockV1, "bottle_neck": BottleneckV1},
     {"basic_block": BasicBlockV2, "bottle_neck": BottleneckV2},
 ]
