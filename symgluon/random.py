@@ -144,9 +144,7 @@ def generalized_negative_binomial(
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """Draw from the Poisson distribution whose mean is gamma with mean `mu`, spread `alpha`."""
-    return _draw(
-        distributions.generalized_negative_binomial, (mu, alpha), shape, dtype, ctx, out
-    )
+    return _draw(distributions.generalized_negative_binomial, (mu, alpha), shape, dtype, ctx, out)
 
 
 def bernoulli(

@@ -25,6 +25,7 @@ LAYERS = {
     "symgluon.formats": 3,
     "symgluon.backends": 4,
     "symgluon.runtime": 5,
+    "symgluon.util": 5,
     "symgluon.autograd": 5,
     "symgluon.random": 5,
     "symgluon.numpy": 5,

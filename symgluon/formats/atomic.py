@@ -3,28 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import secrets
+import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 Content = bytes | bytearray | memoryview | Iterable[bytes | bytearray | memoryview]
 
 
-def _temporary(path: str) -> tuple[int, str]:
-    folder, base = os.path.split(os.path.abspath(path))
-    return tempfile.mkstemp(prefix=f".{base[:40]}.", suffix=".tmp", dir=folder)
+def _target(path: str | os.PathLike[str]) -> str:
+    """Return the file that will be written: where a link leads to.
+
+    Raises
+    ------
+    OSError : if that is a folder, a pipe or a device, which a rename would take the place of.
+    """
+    target = os.path.realpath(os.fspath(path))
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(target).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is a pipe or device, not a file", target)
+    return target
 
 
-def _permissions(path: str, temporary: str) -> None:
-    """Give the file the mode that an ordinary `open` would (mkstemp makes it private)."""
-    try:
-        mode = os.stat(path).st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    os.chmod(temporary, mode)
+def _temporary(target: str) -> str:
+    """Return the name of a new file beside the target."""
+    folder, base = os.path.split(target)
+    return os.path.join(folder, f".{base[:40]}.{secrets.token_hex(8)}.tmp")
+
+
+def _create(target: str, temporary: str) -> IO[bytes]:
+    """Open the temporary file, with the mode of the one it will replace, else by the umask."""
+    handle = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
+    file = os.fdopen(handle, "wb")
+    with contextlib.suppress(OSError):
+        os.chmod(temporary, os.stat(target).st_mode & 0o777)
+    return file
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(target: str) -> None:
+    """Make a rename last through a power failure, where folders can be opened at all."""
+    with contextlib.suppress(OSError):
+        handle = os.open(os.path.dirname(target), os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -36,19 +72,17 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     OSError
         If the folder cannot be written to or the disk is full; nothing is left behind.
     """
-    target = os.path.realpath(os.fspath(path))
-    handle, temporary = _temporary(target)
+    target = _target(path)
+    temporary = _temporary(target)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _create(target, temporary) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _permissions(target, temporary)
+            _sync(file)
         os.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        _remove(temporary)
         raise
+    _sync_folder(target)
 
 
 def _write(file: IO[bytes], content: Content) -> None:
@@ -85,17 +119,16 @@ def write_group(files: Mapping[str, Content]) -> None:
     done: list[tuple[str, str | None]] = []
     try:
         for path, content in files.items():
-            target = os.path.realpath(path)
-            handle, temporary = _temporary(target)
+            target = _target(path)
+            temporary = _temporary(target)
             ready.append((temporary, target))
-            with os.fdopen(handle, "wb") as file:
+            with _create(target, temporary) as file:
                 _write(file, content)
-                file.flush()
-                os.fsync(file.fileno())
-            _permissions(target, temporary)
+                _sync(file)
         for temporary, target in ready:
             done.append((target, _set_aside(target)))
             os.replace(temporary, target)
+            _sync_folder(target)
     except BaseException:
         _roll_back(done)
         raise
@@ -111,11 +144,22 @@ def _set_aside(target: str) -> str | None:
     """Keep the file that is about to be replaced under a temporary name."""
     if not os.path.lexists(target):
         return None
-    handle, kept = _temporary(target)
-    os.close(handle)
-    os.unlink(kept)
-    os.link(target, kept)
+    kept = _temporary(target)
+    try:
+        os.link(target, kept)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        _copy(target, kept)  # file systems without hard links
     return kept
+
+
+def _copy(source: str, target: str) -> None:
+    try:
+        shutil.copy2(source, target)
+    except BaseException:
+        _remove(target)
+        raise
 
 
 def _roll_back(done: list[tuple[str, Any]]) -> None:

@@ -9,6 +9,7 @@ dimensions (u32 in V0).
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -100,7 +101,7 @@ class _Reader:
         start = self.at
         code = self.number(item, _INT[4])
         try:
-            return dtypes.from_mx_code(code).newbyteorder("<")
+            return dtypes.from_mx_code(code)
         except SymgluonError as error:
             raise self.error(f"dtype code {code}: {error.message}", start) from None
 
@@ -114,6 +115,8 @@ class _Reader:
         if part.ctypes.data % dtype.alignment:
             part = part.copy()
         array = part.view(dtype).reshape(shape)
+        if sys.byteorder == "big":  # files are little endian
+            array = array.byteswap()
         array.flags.writeable = False
         return array
 

@@ -129,7 +129,8 @@ def clip(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
 @rule("full")
 def full(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """An array of one number; MXNet's forms need numbers for its shape, so that free dimensions
-    come from counting along the input that has them."""
+    come from counting along the input that has them.
+    """
     number = _scalar(ins[0])
     free = [i for i, n in enumerate(op.shape) if isinstance(n, Dim)]
     if free and number is not None:
@@ -557,7 +558,7 @@ def matmul(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Entry:
     return w.node("_npi_matmul", *w.entries(ins), hint=node.outputs[0].name)
 
 
-# ---- recurrent nets, boxes, heads -----------------------------------------------------------------
+# ---- recurrent nets, boxes, heads ---------------------------------------------------------------
 @rule("rnn")
 def rnn(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """A fused recurrent net; the states are results too."""
@@ -614,7 +615,7 @@ def loss_scale(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     return w.entry(ins[0])
 
 
-# ---- compositions ---------------------------------------------------------------------------------
+# ---- compositions -------------------------------------------------------------------------------
 @rule("euclidean_norm")
 def euclidean_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """The root of the sum of squares."""
@@ -690,7 +691,7 @@ def take_along_axis(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) ->
     return w.node("pick", w.entry(ins[0]), index, axis=axis, keepdims=True, mode="clip")
 
 
-# ---- draws -----------------------------------------------------------------------------------------
+# ---- draws --------------------------------------------------------------------------------------
 @rule("random_uniform", "random_normal")
 def draw(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """Draws of standard distributions."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,23 +18,44 @@ MAX_DEPTH = 100
 _LONG = 10  # a list of more numbers than this is written one a line
 
 # ---- JSON --------------------------------------------------------------------------------------
-# a string to its end, or to the end of the text: it never fails, so it never tries again
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _STEP = np.zeros(256, np.int8)
 _STEP[[ord("["), ord("{")]] = 1
 _STEP[[ord("]"), ord("}")]] = -1
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 def _structure(data: bytes) -> tuple[int, int, int, int]:
-    """Return the nesting depth and the numbers of ``[``, ``{`` and ``:`` outside strings."""
-    bare = np.frombuffer(_STRING.sub(b"", data), np.uint8)
-    depth = deepest = 0
-    for at in range(0, len(bare), _CHUNK):
-        steps = np.cumsum(_STEP[bare[at : at + _CHUNK]], dtype=np.int64)
+    """Return the nesting depth and the numbers of ``[``, ``{`` and ``:`` outside strings.
+
+    Chunk by chunk, so that its own memory does not grow with the file.
+    """
+    depth = deepest = arrays = objects = colons = 0
+    inside = escaped = False  # at the start of the chunk: in a string, after a backslash
+    for at in range(0, len(data), _CHUNK):
+        chunk = np.frombuffer(data, np.uint8, min(_CHUNK, len(data) - at), at)
+        quotes, escaped = _quotes(chunk, escaped)
+        in_string = (np.cumsum(quotes, dtype=np.int32) + inside) % 2 == 1
+        inside = bool(in_string[-1])
+        bare = np.where(in_string, np.uint8(0), chunk)
+        steps = np.cumsum(_STEP[bare], dtype=np.int32)
         deepest = max(deepest, depth + int(steps.max()))
         depth += int(steps[-1])
-    return deepest, *(int(np.count_nonzero(bare == ord(c))) for c in "[{:")  # type: ignore[return-value]
+        arrays, objects, colons = (
+            n + int(np.count_nonzero(bare == ord(c)))
+            for n, c in zip((arrays, objects, colons), "[{:", strict=True)
+        )
+    return deepest, arrays, objects, colons
+
+
+def _quotes(chunk: np.ndarray, escaped: bool) -> tuple[np.ndarray, bool]:
+    """Return which bytes are quotes that open or close a string, and if the next is escaped."""
+    places = np.arange(1, len(chunk) + 1, dtype=np.int32)
+    # the last byte up to here that is no backslash; a backslash before the chunk counts as at 0
+    last = np.maximum.accumulate(np.where(chunk != _BACKSLASH, places, -1 if escaped else 0))
+    run = np.where(last < 0, places + 1, places - last)  # of backslashes, up to and with each byte
+    odd_before = np.concatenate(([escaped], run[:-1] % 2 == 1))
+    return (chunk == _QUOTE) & ~odd_before, bool(run[-1] % 2 == 1)
 
 
 def read_json(data: bytes, error: Callable[..., Exception]) -> Any:

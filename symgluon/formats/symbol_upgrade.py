@@ -25,6 +25,7 @@ HIDDEN_KEYS = (
     "wd_mult",
     "force_mirroring",
     "mirror_stage",
+    "profiler_scope",
 )
 
 #: the version whose form `upgrade` reaches
@@ -66,6 +67,7 @@ _INIT: dict[str, dict[int, str]] = {
     "CuDNNBatchNorm": _BATCH_NORM_INIT,
     "IdentityAttachKLSparseReg": {1: '["zero", {}]'},
     "LeakyReLU": {1: '["Constant", {"value": 0.25}]'},
+    "UpSampling": {1: '["bilinear", {}]'},
 }
 
 

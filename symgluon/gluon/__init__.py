@@ -1,10 +1,11 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
-from symgluon.gluon import model_zoo, nn, rnn
+from symgluon.gluon import loss, model_zoo, nn, rnn
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
 from symgluon.gluon.symbol_block import SymbolBlock
+from symgluon.gluon.trainer import Trainer
 
 __all__ = [
     "Block",
@@ -13,7 +14,10 @@ __all__ = [
     "HybridBlock",
     "Parameter",
     "SymbolBlock",
+    "Trainer",
+    "loss",
     "model_zoo",
     "nn",
     "rnn",
+    "utils",
 ]

@@ -79,6 +79,8 @@ class Op:
     eager_min: ClassVar[int | None] = None
     #: dtypes of the operands -> dtypes they must be cast to before the operator sees them
     coerce: ClassVar[Callable[..., Any] | None] = None
+    #: checks arrays that a session would compute nonsense from; called before one runs
+    precheck: ClassVar[Callable[..., None] | None] = None
     samples: ClassVar[list[Sample]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

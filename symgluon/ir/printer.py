@@ -114,8 +114,8 @@ def _operand(value: Value | None) -> str:
 
 
 def _comment(node: Node) -> str:
-    """Block paths (or names in a file) of all origins; the line if there is only one."""
-    places = list(dict.fromkeys(filter(None, [o.block or o.mx_name for o in node.origin])))
+    """Block paths (names in a file, lines) of all origins; a single one in full."""
+    places = list(dict.fromkeys([o.block or o.mx_name or o.line for o in node.origin]))
     if len(node.origin) == 1:
         return str(node.origin[0])
     return ", ".join(places[:4]) + (", ..." if len(places) > 4 else "")

@@ -72,7 +72,9 @@ def compute(name: str, a: Any, b: Any) -> Any:
         if isinstance(a, _NUMBERS):
             return _finish(bind_cached(forms.left, _scalar(a))(b)[0], b)
         return NotImplemented
-    return forms.python(a, b)
+    if isinstance(a, _NUMBERS) and isinstance(b, _NUMBERS):
+        return forms.python(a, b)
+    return NotImplemented
 
 
 def _dim(value: Any, other: Any) -> Any:

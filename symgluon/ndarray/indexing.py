@@ -14,10 +14,10 @@ import numpy as np
 from symgluon.errors import AxisError, ShapeError, TraceError
 from symgluon.ir.dims import Dim, user_line
 from symgluon.ir.graph import Value
+from symgluon.ops.advanced import ARRAY
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
 from symgluon.ops.core import freeze_index
-from symgluon.ops.advanced import ARRAY
 
 
 def getitem(x: Any, key: Any, legacy: bool = False) -> Any:

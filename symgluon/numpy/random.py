@@ -42,7 +42,7 @@ def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> N
     generator.seed(None if seed_state is None else int(seed_state))
 
 
-# ---- how draws are made ---------------------------------------------------------------------------
+# ---- how draws are made -------------------------------------------------------------------------
 def dims(size: Any, *parameters: Any) -> tuple[Any, ...]:
     """Return the shape of a draw: `size`, else that to which the parameters broadcast."""
     if size is None:
@@ -79,7 +79,7 @@ def draw(
     return _deliver(found, device, out, kwargs or {})
 
 
-# ---- distributions with location and scale ------------------------------------------------------------
+# ---- distributions with location and scale ------------------------------------------------------
 def uniform(
     low: Any = 0.0, high: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
@@ -138,7 +138,7 @@ def logistic(
     return draw(distributions.logistic, (loc, scale), size, None, device, out, kwargs)
 
 
-# ---- distributions of positive numbers ------------------------------------------------------------
+# ---- distributions of positive numbers ----------------------------------------------------------
 def exponential(
     scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any
 ) -> Any:
@@ -202,7 +202,7 @@ def poisson(
     return draw(distributions.poisson, (lam,), size, dtype, device, None, kwargs)
 
 
-# ---- vectors, whole numbers and choices -------------------------------------------------------------
+# ---- vectors, whole numbers and choices ---------------------------------------------------------
 def multivariate_normal(
     mean: Any, cov: Any, size: Any = None, check_valid: Any = None, tol: Any = None
 ) -> Any:
@@ -255,6 +255,4 @@ def shuffle(x: Any) -> None:
 def multinomial(n: int, pvals: Any, size: Any = None, **kwargs: Any) -> Any:
     """Count how often each outcome comes in `n` trials with the probabilities `pvals`."""
     shape = () if size is None else dims(size)
-    return _deliver(
-        F.random_multinomial(as_array(pvals), n=n, shape=shape), None, None, kwargs
-    )
+    return _deliver(F.random_multinomial(as_array(pvals), n=n, shape=shape), None, None, kwargs)

@@ -21,6 +21,7 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     predicate,
     random,
     reduce,
+    rms_norm,
     rnn,
     scan,
     scatter,

@@ -127,6 +127,8 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
         and data[0].size >= least
         and data[0].dtype == np.float32
     ):
+        if op.precheck is not None:
+            op.precheck(data)
         result = _eager_backend(op, data)
         if result is not NotImplemented:
             return result

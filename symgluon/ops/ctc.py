@@ -28,6 +28,7 @@ class CtcLoss(Op):
     coerce = staticmethod(own_types)
 
     def infer(self, data: TensorType, label: TensorType, *lengths: TensorType | None) -> Any:
+        """Types of loss and gradient."""
         check_rank("ctc_loss", "data", data.shape, 3, 3)
         check_rank("ctc_loss", "label", label.shape, 2, 2)
         batch = data.known_shape[1]
@@ -41,9 +42,11 @@ class CtcLoss(Op):
         return data.with_shape((batch,)), data
 
     def kernel(self, data: Any, label: Any, frames: Any = None, lengths: Any = None) -> Any:
+        """Loss and gradient, computed together."""
         return kernels.ctc_loss(data, label, frames, lengths, self.blank_first)
 
     def grad(self, ct: Any, y: Any, data: Any, *rest: Any) -> Any:
+        """Gradient of the loss; the second result is a constant to gradients."""
         if ct[0] is None:
             return (None,) * (1 + len(rest))
         each = F.expand_dims(F.expand_dims(ct[0], axis=0), axis=2)

@@ -193,9 +193,7 @@ def categorical(prob: Any, shape: Any, dtype: Any, get_prob: bool = False) -> An
     return found, F.log(F.pick(spread, found, axis=-1))
 
 
-def choice(
-    source: Any, n: Any, shape: tuple[Any, ...], replace: bool, p: Any
-) -> Any:
+def choice(source: Any, n: Any, shape: tuple[Any, ...], replace: bool, p: Any) -> Any:
     """Draw places below `n` (or the rows of `source` there), with probabilities `p`.
 
     Raises

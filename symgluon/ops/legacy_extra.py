@@ -14,7 +14,7 @@ from symgluon.ops import legacy_nn, legacy_scalar, legacy_shape  # noqa: F401  (
 from symgluon.ops.apply import F
 from symgluon.ops.mx import mx_function
 
-# ---- further names -------------------------------------------------------------------------------------
+# ---- further names ------------------------------------------------------------------------------
 #: names of files written by NNVM before MXNet 0.9, and aliases of 1.x and 2.x
 ALIASES = {
     "__add_scalar__": "_plus_scalar",
@@ -41,7 +41,7 @@ def np_reshape(a: Any, *, newshape: Shape, order: str = "C") -> Any:
     return F.reshape(a, shape=newshape)
 
 
-# ---- gradients of their own ------------------------------------------------------------------------------
+# ---- gradients of their own ---------------------------------------------------------------------
 @op()
 class SvmOutput(Op):
     """The scores; their gradient is that of a hinge loss of the labels."""
@@ -91,7 +91,7 @@ def svm_output(
     )
 
 
-# ---- softmax --------------------------------------------------------------------------------------------
+# ---- softmax ------------------------------------------------------------------------------------
 def _hidden(data: Any, mask: Any, temperature: float) -> Any:
     """Scores, with those that `mask` hides far below all others."""
     scores = data if temperature == 1.0 else F.true_divide(data, temperature)
@@ -140,7 +140,7 @@ def softmax_cross_entropy(data: Any, label: Any) -> Any:
     return F.reshape(F.negative(F.sum(picked)), shape=(1,))
 
 
-# ---- normalisation across channels ------------------------------------------------------------------------
+# ---- normalisation across channels --------------------------------------------------------------
 @mx_function("LRN")
 def local_response(
     data: Any, *, nsize: int, alpha: float = 1e-4, beta: float = 0.75, knorm: float = 2.0
@@ -159,16 +159,14 @@ def local_response(
     return F.multiply(data, F.power(scale, -beta))
 
 
-# ---- attention on interleaved projections -------------------------------------------------------------------
+# ---- attention on interleaved projections -------------------------------------------------------
 def _heads(x: Any, heads: int, parts: int, which: int) -> Any:
     """Part `which` of (L, B, heads * parts * D) as (B * heads, L, D)."""
     length, batch, width = x.shape
     depth = width // (heads * parts)
     split = F.reshape(x, shape=(length, batch, heads, parts, depth))
     part = F.index(split, index=(slice(None), slice(None), slice(None), which))
-    return F.reshape(
-        F.transpose(part, axes=(1, 2, 0, 3)), shape=(batch * heads, length, depth)
-    )
+    return F.reshape(F.transpose(part, axes=(1, 2, 0, 3)), shape=(batch * heads, length, depth))
 
 
 def _scores(queries: Any, keys: Any) -> Any:

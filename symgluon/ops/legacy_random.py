@@ -20,7 +20,7 @@ def _size(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if shape else (1,)
 
 
-# ---- parameters as attributes: _random_* -----------------------------------------------------------
+# ---- parameters as attributes: _random_* --------------------------------------------------------
 def _kind(text: str | None, default: Any = None) -> Any:
     """Dtype of a draw; MXNet writes None for its default."""
     if text in (None, "None", ""):
@@ -146,7 +146,7 @@ def shuffle(data: Any) -> Any:
     return F.take(data, F.random_permutation(n=data.shape[0]), axis=0, mode="clip")
 
 
-# ---- 2.0: parameters as operands or attributes ------------------------------------------------------
+# ---- 2.0: parameters as operands or attributes --------------------------------------------------
 def _fill(operands: Any, *values: Any) -> list[Any]:
     """Parameters in order: an attribute, or the next operand where that is None."""
     queue = [o for o in operands if o is not None]
@@ -254,9 +254,7 @@ def choice(
 
 
 @mx_function("_npi_multinomial")
-def npi_multinomial(
-    a: Any = None, *, n: int, pvals: Any = None, size: Shape | None = None
-) -> Any:
+def npi_multinomial(a: Any = None, *, n: int, pvals: Any = None, size: Shape | None = None) -> Any:
     """Count how often each outcome comes in `n` trials."""
     import numpy as np
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from symgluon.errors import AttributeValueError
 from symgluon.ir.op import Op, S, op
-from symgluon.ir.types import TensorType, normalize_axis, prod
+from symgluon.ir.types import TensorType, normalize_axis, prod, same_shape
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, known
 from symgluon.ops.kernels import special
@@ -27,6 +27,8 @@ class Dense(Op):
 
     num_hidden: int
     flatten: bool = True
+    #: the products this large are about as fast in BLAS, but the sum with the bias is not
+    eager_min: ClassVar[int | None] = 100_000
 
     def _width(self, x: TensorType) -> Any:
         """Size of what is multiplied; None while unknown."""
@@ -40,7 +42,9 @@ class Dense(Op):
         weight = deferred(weight, (self.num_hidden, width))
         return x, weight, deferred(bias, (self.num_hidden,))
 
-    def infer(self, x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> TensorType:
         check_dtypes("FullyConnected", x, weight, bias)
         check_rank("FullyConnected", "data", x.shape, 1)
         check_shape("FullyConnected", "weight", weight.shape, (self.num_hidden, self._width(x)))
@@ -52,7 +56,10 @@ class Dense(Op):
         return x.with_shape((*shape[:-1], self.num_hidden))
 
     def kernel(self, x: Any, weight: Any, bias: Any = None) -> Any:
-        flat = x.reshape(x.shape[0] if self.flatten else -1, weight.shape[1])
+        if x.dtype is not weight.dtype or (bias is not None and x.dtype is not bias.dtype):
+            check_dtypes("FullyConnected", x, weight, bias)
+        rows = x.shape[:1] if self.flatten else x.shape[:-1]
+        flat = x.reshape(math.prod(rows), weight.shape[1])
         if x.dtype == np.float16:
             y = flat.astype(np.float32) @ weight.astype(np.float32).T
             y = (y if bias is None else y + bias).astype(np.float16)
@@ -68,7 +75,7 @@ class Dense(Op):
         gx = gw = gb = None
         if wants(0):
             gx = F.matmul(rows, weight)
-            if tuple(gx.shape) != tuple(x.shape):
+            if not same_shape(gx.shape, x.shape):
                 gx = F.reshape(gx, shape=x.shape)
         if wants(1):
             flat = x if x.ndim == 2 else F.reshape(x, shape=(rows.shape[0], width))

@@ -6,11 +6,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from symgluon.errors import ShapeError
+from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, normalize_axis
 from symgluon.ops.apply import F
-from symgluon.ops.checks import along, along_array, axis_size, check_shape, deferred
+from symgluon.ops.checks import (
+    along,
+    along_array,
+    axis_size,
+    check_rank,
+    check_shape,
+    deferred,
+)
+from symgluon.ops.kernels import misc
 
 
 def _channels(axis: int, rank: int) -> tuple[int, ...]:
@@ -105,6 +113,8 @@ class BatchNormTrain(_BatchNorm):
     that of the deviations: E[x^2] - E[x]^2 loses all digits away from zero mean.
     """
 
+    eager_min: ClassVar[int | None] = 2000
+
     def infer_inputs(self, x: Any, gamma: Any, beta: Any) -> Any:
         size = axis_size(x, self.axis)
         return x, deferred(gamma, (size,)), deferred(beta, (size,))
@@ -149,22 +159,101 @@ class BatchNormTrain(_BatchNorm):
         if ct_y is None or any(c is not None for c in (ct_mean, ct_var, ct_inverse)):
             return super().grad(ct, y, x, gamma, beta)
         _, mean, _, inverse = y
-        at, rank = self.place(x.ndim), x.ndim
-        axes = _channels(at, rank)
-        dtype = gamma.dtype
-        off = _cast(x, dtype) - along(mean, at, rank)
-        dy = _cast(ct_y, dtype)
-        g_beta = F.sum(dy, axis=axes)
-        g_gamma = F.sum(dy * off, axis=axes) * inverse
-        count = _size(x, axes, dtype)
-        scale = gamma * inverse
-        gx = along(scale, at, rank) * (
-            dy - along(g_beta / count, at, rank)
-            - off * along(inverse * g_gamma / count, at, rank)
-        )  # fmt: skip
-        return _cast(gx, x.dtype), g_gamma, g_beta
+        return F.batch_norm_grad(ct_y, x, gamma, mean, inverse, eps=self.eps, axis=self.axis)
+
+    def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        rank = g.rank(x)
+        if self.place(rank) != 1 or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        axes, inner = _channels(1, rank), list(range(1, rank - 1))
+        mean = g.reduce("ReduceMean", x, axes, False)
+        off = g.Sub(x, g.unsqueeze(mean, inner))
+        var = g.reduce("ReduceMean", g.Mul(off, off), axes, False)
+        eps = g.const(np.asarray(self.eps, g.dtype(gamma)))
+        inverse = g.Reciprocal(g.Sqrt(g.Add(var, eps)))
+        # one affine node; of the deviations, so that nothing cancels far from zero
+        y = g.BatchNormalization(off, gamma, beta, g.Sub(mean, mean), var, epsilon=self.eps)
+        return y, mean, var, inverse
 
     samples = [S((4, 3, 2), 3, 3), S((4, 2, 3), 3, 3, axis=-1), S((5, 3), 3, 3, eps=1e-3)]
+
+
+@op()
+class BatchNormGrad(_BatchNorm):
+    """Cotangents of data, gamma and beta of `batch_norm_train` from that of its first result.
+
+    `mean` and `inverse` are results of the forward.
+    """
+
+    eager_min: ClassVar[int | None] = 2000
+
+    def infer(
+        self,
+        dy: TensorType,
+        x: TensorType,
+        gamma: TensorType,
+        mean: TensorType,
+        inverse: TensorType,
+    ) -> Any:
+        check_shape(self.name, "dy", dy.shape, x.known_shape)
+        self.vectors(x, gamma, gamma, mean, inverse)
+        return x, gamma, gamma
+
+    def kernel(self, dy: Any, x: Any, gamma: Any, mean: Any, inverse: Any) -> Any:
+        at, rank = self.place(x.ndim), x.ndim
+        axes = _channels(at, rank)
+        wide = np.result_type(gamma.dtype, np.float32)
+        scale, inv = (gamma * inverse).astype(wide), inverse.astype(wide)
+        off = x.astype(wide) - along_array(mean.astype(wide), at, rank)
+        ct = dy.astype(wide, copy=False)
+        g_beta = ct.sum(axis=axes)
+        g_gamma = (ct * off).sum(axis=axes) * inv
+        count = wide.type(max(1, x.size // max(1, x.shape[at])))
+        off *= along_array(-scale * inv * g_gamma / count, at, rank)
+        off += ct * along_array(scale, at, rank)
+        off += along_array(-scale * g_beta / count, at, rank)
+        kind = gamma.dtype
+        return off.astype(x.dtype, copy=False), g_gamma.astype(kind), g_beta.astype(kind)
+
+    def decompose(self, dy: Any, x: Any, gamma: Any, mean: Any, inverse: Any) -> Any:
+        at, rank = self.place(x.ndim), x.ndim
+        axes, dtype = _channels(at, rank), gamma.dtype
+        off = _cast(x, dtype) - along(mean, at, rank)
+        ct = _cast(dy, dtype)
+        g_beta = F.sum(ct, axis=axes)
+        g_gamma = F.sum(ct * off, axis=axes) * inverse
+        count = _size(x, axes, dtype)
+        gx = along(gamma * inverse, at, rank) * (
+            ct
+            - along(g_beta / count, at, rank)
+            - off * along(inverse * g_gamma / count, at, rank)
+        )
+        return _cast(gx, x.dtype), g_gamma, g_beta
+
+    def onnx(self, g: Any, dy: Any, x: Any, gamma: Any, mean: Any, inverse: Any) -> Any:
+        rank, dtype = g.rank(x), g.dtype(gamma)
+        if self.place(rank) != 1 or g.dtype(x) != dtype:
+            return NotImplemented
+        axes, inner = _channels(1, rank), list(range(1, rank - 1))
+        off = g.Sub(x, g.unsqueeze(mean, inner))
+        g_beta = g.reduce("ReduceSum", dy, axes, False)
+        g_gamma = g.Mul(g.reduce("ReduceSum", g.Mul(dy, off), axes, False), inverse)
+        count = g.Div(g.cast(g.Size(x), dtype), g.cast(g.Size(gamma), dtype))
+        scale = g.Mul(gamma, inverse)
+        share = g.Neg(g.Div(scale, count))
+        zero = g.Sub(mean, mean)
+        one = g.Add(zero, g.const(np.ones((), dtype)))
+        part = g.BatchNormalization(
+            dy, scale, g.Mul(share, g_beta), zero, one, epsilon=0.0
+        )  # scale * dy + shift in one node
+        slope = g.Mul(share, g.Mul(inverse, g_gamma))
+        return g.Add(part, g.Mul(off, g.unsqueeze(slope, inner))), g_gamma, g_beta
+
+    samples = [
+        S((4, 3, 2), (4, 3, 2), 3, 3, lambda rng: rng.uniform(0.5, 2, 3)),
+        S((4, 2, 3), (4, 2, 3), 3, 3, lambda rng: rng.uniform(0.5, 2, 3), axis=-1),
+        S((5, 3), (5, 3), 3, 3, lambda rng: rng.uniform(0.5, 2, 3)),
+    ]
 
 
 def _size(x: Any, axes: tuple[int, ...], dtype: Any) -> Any:
@@ -225,15 +314,7 @@ class LayerNorm(Op):
         return y + _cast(along(beta, at, rank), x.dtype)
 
     def grad(self, ct: Any, y: Any, x: Any, gamma: Any, beta: Any) -> Any:
-        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
-        off, inverse = _moments(x, (at,), self.eps)
-        hat = off * inverse
-        others = _channels(at, rank)
-        g_gamma, g_beta = F.sum(ct * hat, axis=others), F.sum(ct, axis=others)
-        scaled = ct * _cast(along(gamma, at, rank), x.dtype)
-        mean = F.mean(scaled, axis=at, keepdims=True)
-        inner = F.mean(scaled * hat, axis=at, keepdims=True)
-        return (scaled - mean - hat * inner) * inverse, g_gamma, g_beta
+        return F.layer_norm_grad(ct, x, gamma, axis=self.axis, eps=self.eps)
 
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         last = normalize_axis(self.axis, g.rank(x)) == g.rank(x) - 1
@@ -241,7 +322,85 @@ class LayerNorm(Op):
             return NotImplemented
         return g.LayerNormalization(x, gamma, beta, axis=-1, epsilon=self.eps)
 
-    samples = [S((2, 6), 6, 6), S((2, 3, 4), 3, 3, axis=1), S((0, 6), 6, 6), S((4, 8), 8, 8, eps=1e-3)]
+    samples = [
+        S((2, 6), 6, 6),
+        S((2, 3, 4), 3, 3, axis=1),
+        S((0, 6), 6, 6),
+        S((4, 8), 8, 8, eps=1e-3),
+    ]
+
+
+@op()
+class LayerNormGrad(Op):
+    """Cotangents of data, gamma and beta of `layer_norm`."""
+
+    axis: int = -1
+    eps: float = 1e-5
+    eager_min: ClassVar[int | None] = 2000
+
+    def infer(self, dy: TensorType, x: TensorType, gamma: TensorType) -> Any:
+        check_shape(self.name, "dy", dy.shape, x.known_shape)
+        check_shape(self.name, "gamma", gamma.shape, (axis_size(x, self.axis),))
+        return x, gamma, gamma
+
+    def kernel(self, dy: Any, x: Any, gamma: Any) -> Any:
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        others = _channels(at, rank)
+        wide = np.result_type(x.dtype, np.float32)
+        if not x.size:
+            return x.copy(), np.zeros_like(gamma), np.zeros_like(gamma)
+        off = x - x.mean(axis=at, keepdims=True, dtype=wide)
+        inverse = np.square(off).mean(axis=at, keepdims=True)
+        inverse = 1 / np.sqrt(inverse + wide.type(self.eps))
+        hat = off * inverse
+        ct = dy.astype(wide, copy=False)
+        both = ct * hat
+        g_gamma, g_beta = both.sum(axis=others), ct.sum(axis=others)
+        scale = along_array(gamma.astype(wide), at, rank)
+        scaled = ct * scale
+        inner = (both * scale).mean(axis=at, keepdims=True)
+        gx = (scaled - scaled.mean(axis=at, keepdims=True) - hat * inner) * inverse
+        kind = gamma.dtype
+        return gx.astype(x.dtype, copy=False), g_gamma.astype(kind), g_beta.astype(kind)
+
+    def decompose(self, dy: Any, x: Any, gamma: Any) -> Any:
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        off, inverse = _moments(x, (at,), self.eps)
+        hat = off * inverse
+        others = _channels(at, rank)
+        g_gamma, g_beta = F.sum(dy * hat, axis=others), F.sum(dy, axis=others)
+        scaled = dy * _cast(along(gamma, at, rank), x.dtype)
+        mean = F.mean(scaled, axis=at, keepdims=True)
+        inner = F.mean(scaled * hat, axis=at, keepdims=True)
+        gx = (scaled - mean - hat * inner) * inverse
+        return gx, _cast(g_gamma, gamma.dtype), _cast(g_beta, gamma.dtype)
+
+    def onnx(self, g: Any, dy: Any, x: Any, gamma: Any) -> Any:
+        rank, dtype = g.rank(x), g.dtype(x)
+        last = normalize_axis(self.axis, rank) == rank - 1
+        if g.opset < 17 or not last or dtype != np.float32 or g.dtype(gamma) != dtype:
+            return NotImplemented
+        zero = g.Sub(gamma, gamma)
+        one = g.Add(zero, g.const(np.ones((), dtype)))
+        hat, _, inverse = g.LayerNormalization(
+            x, one, zero, axis=-1, epsilon=self.eps, outputs=3
+        )
+        others = tuple(range(rank - 1))
+        both = g.Mul(dy, hat)
+        scaled = g.Mul(dy, gamma)
+        mean = g.reduce("ReduceMean", scaled, (rank - 1,), True)
+        inner = g.reduce("ReduceMean", g.Mul(both, gamma), (rank - 1,), True)
+        gx = g.Mul(g.Sub(g.Sub(scaled, mean), g.Mul(hat, inner)), inverse)
+        g_gamma = g.reduce("ReduceSum", both, others, False)
+        return gx, g_gamma, g.reduce("ReduceSum", dy, others, False)
+
+    samples = [
+        S((2, 6), (2, 6), 6),
+        S((2, 3, 4), (2, 3, 4), 3, axis=1),
+        S((2, 3, 4), (2, 3, 4), 4, eps=1e-3),
+        S((0, 6), (0, 6), 6),
+        S((5,), (5,), 5),
+    ]
 
 
 @op()
@@ -293,8 +452,22 @@ class GroupNorm(Op):
         y = y * _cast(along(gamma, 1, x.ndim), x.dtype)
         return y + _cast(along(beta, 1, x.ndim), x.dtype)
 
-    samples = [S((2, 4, 3), 4, 4, num_groups=2), S((1, 4, 1), 4, 4),
-               S((2, 4, 2, 2), 4, 4, num_groups=4)]  # fmt: skip
+    def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        dtype = g.dtype(x)
+        if dtype != np.float32 or g.dtype(gamma) != dtype:
+            return NotImplemented
+        ones, zeros = (g.const(np.full(self.num_groups, v, dtype)) for v in (1, 0))
+        grouped = g.Reshape(x, g.ints([0, self.num_groups, -1]))
+        hat = g.InstanceNormalization(grouped, ones, zeros, epsilon=self.eps)
+        inner = list(range(1, g.rank(x) - 1))
+        scaled = g.Mul(g.Reshape(hat, g.Shape(x)), g.unsqueeze(gamma, inner))
+        return g.Add(scaled, g.unsqueeze(beta, inner))
+
+    samples = [
+        S((2, 4, 3), 4, 4, num_groups=2),
+        S((1, 4, 1), 4, 4),
+        S((2, 4, 2, 2), 4, 4, num_groups=4),
+    ]
 
 
 @op()
@@ -346,3 +519,55 @@ class InstanceNorm(Op):
         return g.InstanceNormalization(x, gamma, beta, epsilon=self.eps)
 
     samples = [S((2, 3, 4), 3, 3), S((2, 4, 3), 3, 3, axis=-1), S((1, 3, 2, 2), 3, 3, eps=1e-3)]
+
+
+@op()
+class LocalResponseNorm(Op):
+    """Divide (N, C, ...) by ``(knorm + alpha / nsize * energy) ** beta``.
+
+    The energy is the sum of squares over the `nsize` nearest channels.
+    Source: Krizhevsky et al. 2012, section 3.3.
+    """
+
+    nsize: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    knorm: float = 2.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.nsize < 1 or self.nsize % 2 == 0:
+            raise AttributeValueError(f"LRN: nsize is {self.nsize}, expected an odd number")
+
+    def infer(self, x: TensorType) -> TensorType:
+        check_rank("LRN", "data", x.shape, 3)
+        return x
+
+    def kernel(self, x: Any) -> Any:
+        return misc.lrn(x, self.nsize, self.alpha, self.beta, self.knorm)
+
+    def decompose(self, x: Any) -> Any:
+        n, c, *sizes = x.shape
+        space: Any = 1
+        for m in sizes:
+            space = space * m
+        squares = F.reshape(x * x, shape=(n, 1, c, space))
+        energy = F.pooling(
+            squares,
+            kernel_shape=(self.nsize, 1),
+            stride=(1, 1),
+            pad=(self.nsize // 2, 0),
+            mode="sum",
+        )
+        scale = F.reshape(energy, shape=x.shape) * (self.alpha / self.nsize) + self.knorm
+        return x * scale**-self.beta
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if g.dtype(x) != np.float32:
+            return NotImplemented
+        image = x if g.rank(x) == 4 else g.Reshape(x, g.ints([0, 0, -1, 1]))
+        y = g.LRN(image, size=self.nsize, alpha=self.alpha, beta=self.beta, bias=self.knorm)
+        return y if g.rank(x) == 4 else g.Reshape(y, g.Shape(x))
+
+    samples = [S((2, 7, 2, 2), nsize=5), S((1, 3, 4), nsize=3, alpha=0.1, knorm=1.0),
+               S((1, 1, 2, 1), nsize=1)]  # fmt: skip

@@ -89,6 +89,10 @@ class Pooling(_Pooling):
                     received=tuple(sizes),
                 )
 
+    def precheck(self, data: Any) -> None:  # type: ignore[override]
+        """Check the size: ONNX Runtime pools over windows that do not fit."""
+        self.check(data[0].shape[2:])
+
     def kernel(self, x: Any) -> Any:
         self.check(x.shape[2:])
         return kernels.pool(x, *self.arguments())

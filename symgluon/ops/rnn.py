@@ -87,6 +87,7 @@ class Rnn(_Recurrent):
         check_dtypes("RNN", data, params, hidden, cell)
         check_rank("RNN", "data", data.shape, 3, 3)
         steps, batch, width = data.known_shape
+        width = int(width)  # the flat vector is cut at numbers: a guard where it is symbolic
         slots = config.num_layers * config.directions
         check_shape("RNN", "parameters", params.shape, (param_size(config, width),))
         check_shape("RNN", "state", hidden.shape, (slots, batch, config.hidden))

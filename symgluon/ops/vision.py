@@ -61,7 +61,8 @@ class MultiboxDetection(Op):
     no_grad = True
 
     def infer(self, cls_prob: TensorType, loc_pred: TensorType, anchor: TensorType) -> TensorType:
-        batch, _, n = cls_prob.known_shape
+        batch, classes, n = cls_prob.known_shape
+        int(classes), int(n)  # rows are ordered by TopK: a guard where they are symbolic
         check_shape("MultiBoxDetection", "loc_pred", loc_pred.shape, (batch, n * 4))
         check_shape("MultiBoxDetection", "anchor", anchor.shape, (1, n, 4))
         return cls_prob.with_shape((batch, n, 6))
@@ -146,6 +147,7 @@ class BoxNms(Op):
     def infer(self, data: TensorType) -> Any:
         _check_format("box_nms", self.in_format, self.out_format)
         check_rank("box_nms", "data", data.shape, 2)
+        int(data.known_shape[-1])  # columns are picked by number
         places = TensorType(data.known_shape[:-1], np.dtype(np.int64))
         return data, places
 

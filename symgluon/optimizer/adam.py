@@ -120,7 +120,9 @@ class AdamW(_Moments):
         mean, var = state
         self._track(mean, var, self._clipped(grad))
         step = self._direction(mean, var)
-        step *= self._corrected(lr, index) if self.correct_bias else lr
+        if self.correct_bias:
+            lr = self._corrected(lr, index)  # as in MXNet, of the decay as well
+        step *= lr
         if wd and self.use_fused_step:
             weight *= 1.0 - lr * wd
         weight -= step

@@ -28,13 +28,11 @@ def writable(handle: Array) -> np.ndarray:
     A content that something else holds (the tape, another handle, a compiled graph) is copied
     first.  `Array._owned` alone would not do: every recorded call clears it.
     """
-    data = handle._data
-    if handle._owned:
-        return data  # type: ignore[no-any-return]
-    del data
-    if _holders(handle) > _ALONE or handle._data.base is not None or not handle._data.flags[
-        "WRITEABLE"
-    ]:
+    if not handle._owned and (
+        _holders(handle) > _ALONE
+        or handle._data.base is not None
+        or not handle._data.flags.writeable
+    ):
         handle._data = np.array(handle._data)
         handle._owned = True
     return handle._data  # type: ignore[no-any-return]

@@ -427,7 +427,7 @@ create = Optimizer.create_optimizer
 
 @register
 class Test(Optimizer):
-    """Add the rescaled gradient and keep a copy of the weight: for tests."""
+    """Plain descent that keeps a copy of the weight: for tests."""
 
     def create_state(self, index: Any, weight: Any) -> Any:
         """Array of zeros."""
@@ -436,6 +436,6 @@ class Test(Optimizer):
     def rule(
         self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
     ) -> None:
-        """``weight += rescale_grad * grad``."""
-        weight += grad * self.rescale_grad
+        """``weight -= lr * (rescale_grad * grad + wd * weight)``."""
+        weight -= lr * self._decayed(grad, weight, wd)
         state[...] = weight

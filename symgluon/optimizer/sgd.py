@@ -166,6 +166,7 @@ class Signum(_Momentum):
     ::
 
         v = momentum * v - (1 - momentum) * (g + wd * w);  w = (1 - lr * wd_lh) * w + lr * sign(v)
+        without momentum:  w = (1 - lr * (wd + wd_lh)) * w - lr * sign(g)
 
     Parameters
     ----------
@@ -190,17 +191,19 @@ class Signum(_Momentum):
     ) -> None:
         """Move each weight by the rate."""
         step = temporary(weight, 2)
-        g = self._decayed(grad, weight, wd)
+        decay = self.wd_lh
         if state is None:
-            np.sign(g, out=step)
+            np.sign(grad, out=step)
             step *= -lr
+            decay += wd
         else:
             state *= self.momentum
+            g = self._decayed(grad, weight, wd)
             state -= np.multiply(g, 1 - self.momentum, out=step)
             np.sign(state, out=step)
             step *= lr
-        if self.wd_lh:
-            weight *= 1 - lr * self.wd_lh
+        if decay:
+            weight *= 1 - lr * decay
         weight += step
 
 
@@ -255,7 +258,7 @@ class LARS(_Momentum):
     """Layer-wise adaptive rates (arXiv:1708.03888).
 
     The rate is multiplied by ``eta * |w| / (|g| + wd * |w| + epsilon)``, where neither norm is 0 and
-    the parameter is no bias, gamma or beta.
+    the name in `param_idx2name` is not that of a bias, gamma or beta; `g` is not clipped there.
     """
 
     def __init__(
@@ -279,11 +282,9 @@ class LARS(_Momentum):
         self.lazy_update = lazy_update
 
     def _ratio(self, index: Any, weight: np.ndarray, grad: np.ndarray, wd: float) -> float:
-        parameter = self.param_dict.get(index)
-        name = self.idx2name.get(index, str(index)) if parameter is None else parameter.name
-        if name.endswith(("gamma", "beta", "bias")):
+        if self.idx2name.get(index, "").endswith(("gamma", "beta", "bias")):
             return 1.0
-        w, g = norm(weight), norm(self._clipped(grad))
+        w, g = norm(weight), norm(grad) * self.rescale_grad
         if w > 0.0 and g > 0.0:
             return self.eta * w / (g + wd * w + self.epsilon)
         return 1.0

@@ -44,6 +44,7 @@ def eliminate_common(graph: Graph) -> int:
         for old, new in zip(node.outputs, first.outputs, strict=True):
             graph.replace_all_uses(old, new)
             if old in shown:
+                new.name, old.name = old.name, new.name
                 outputs.add(new)
         first.origin = tuple(dict.fromkeys((*first.origin, *node.origin)))
         graph.remove(node)

@@ -212,7 +212,7 @@ def _shifted_log_softmax(x: Any) -> Any:
 class _Softmax(Pattern):
     """Softmax or its logarithm over one axis."""
 
-    free = ("axis",)
+    free = ("axis", "temperature")
 
     def __init__(self, name: str, roots: tuple[str, ...], functions: Functions) -> None:
         self.name = name
@@ -229,7 +229,8 @@ class _Softmax(Pattern):
     def replace(self, edit: Edit, match: Match) -> Value:
         axis = match.attrs["axis"][0]
         rank = len(match.root.output.type.known_shape)
-        op = OPS[self.name](axis=-1 if axis == rank - 1 else axis)
+        known = match.attrs.get("temperature")
+        op = OPS[self.name](axis=-1 if axis == rank - 1 else axis, temperature=known)
         return edit.put(op, [match.values["x"]], match.root, *match.nodes)
 
 
@@ -268,6 +269,8 @@ def _temperature(edit: Edit, node: Node) -> Value | None:
 @graph_pass("fuse_patterns", needs=("simplify_algebra", "drop_stop_gradient"))
 def fuse_patterns(graph: Graph) -> int:
     """Recognise GELU, layer and RMS normalisation, softmax and log-softmax."""
-    count = apply_patterns(graph, PATTERNS)
+    count = 0
+    while found := apply_patterns(graph, PATTERNS):  # a match may end in another
+        count += found
     rules = {"softmax": (_temperature,), "log_softmax": (_temperature,)}
     return count + sweep(graph, rules)

@@ -108,6 +108,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _FOLD,
         _FUSE,
         _clean("folding leaves unused weights, fusing unused nodes"),
+        _one("fuse_elementwise", "last of the rewrites: a fused chain is opaque to the others"),
         _one("mark_inplace", "on the final nodes"),
         _one("plan_memory", "reads the in-place marks"),
     ),

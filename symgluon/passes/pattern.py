@@ -2,12 +2,15 @@
 
 Products and quotients are matched as sets of factors, so ``0.5 * x * (1 + t)``,
 ``x * (t + 1) / 2`` and ``(1 + t) * (x * 0.5)`` are one pattern, and ``d / sqrt(v)`` is
-``d * rsqrt(v)``.  Other commutative operators match in either order.  A pattern operand matches any value, the same one
-everywhere; one named in `Pattern.numbers` matches constants of one element.
+``d * rsqrt(v)``.  Other commutative operators match in either order.  A pattern operand matches
+any value, the same one everywhere; one named in `Pattern.numbers` matches constants of one
+element.
 """
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import permutations
@@ -20,7 +23,7 @@ from symgluon.ir.dims import DimScope
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.types import TensorType, normalize_axes
 from symgluon.ops.region import Region
-from symgluon.passes.manager import explain
+from symgluon.passes.manager import explain, run_pipeline
 from symgluon.passes.rewrite import COMMUTATIVE, Edit, constant, number
 
 #: powers of the operands of what counts as a product
@@ -55,8 +58,9 @@ class Match(NamedTuple):
     nodes: tuple[Node, ...]
 
     def number(self, name: str) -> float:
-        """Return the number that an operand of `Pattern.numbers` matched."""
-        return float(number(self.values[name]))
+        """Return the number that an operand of `Pattern.numbers` matched, as it was written."""
+        data = constant(self.values[name])
+        return float(str(data.reshape(-1)[0])) if data is not None else math.nan
 
 
 class Pattern:
@@ -118,10 +122,6 @@ class _NoQuestions(DimScope):
 @lru_cache(maxsize=1024)
 def _traced(rule: Pattern, index: int, type: TensorType) -> tuple[Graph, tuple[str, ...]] | None:
     """Pattern number `index` of `rule` at operands of `type`; None if it makes no sense there."""
-    import inspect
-
-    from symgluon.passes.manager import run_pipeline
-
     function = rule.patterns()[index]
     names = tuple(inspect.signature(function).parameters)
     region = Region(rule.name, _NoQuestions())

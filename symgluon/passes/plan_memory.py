@@ -6,8 +6,8 @@ Result   %a at 0, %b at 64, %c at 0: 128 bytes instead of 192
 Two planners: *best fit* takes results in time order and puts each into the smallest hole that
 holds it (a sorted free list, neighbours joined); *largest first* places large results first, each
 into the lowest gap among those alive with it.  The first always runs, the second where it is
-cheap; the smaller plan wins.  Sizes are those at `Graph.hints` or at the sizes given; results whose size
-only the data tells are left out.
+cheap; the smaller plan wins.  Sizes are those at `Graph.hints` or at the sizes given; results
+whose size only the data tells are left out.
 """
 
 from __future__ import annotations

@@ -98,6 +98,7 @@ class Edit:
         self.graph = graph
         self.outputs = set(graph.outputs)
         self.count = 0
+        self._made: set[Value] = set()
 
     def single_use(self, value: Value) -> bool:
         """Whether one operand of one node reads `value`, and nobody else."""
@@ -105,7 +106,7 @@ class Edit:
 
     def put(self, op: Op, inputs: Sequence[Value | None], node: Node, *others: Node) -> Value:
         """Add `op` before `node`, for its result; it gets the origins of `node` and `others`."""
-        return self.graph.add(
+        value = self.graph.add(
             op,
             inputs,
             node.output.type,
@@ -113,16 +114,24 @@ class Edit:
             origin=origins(*others, node),
             before=node,
         ).output
+        self._made.add(value)
+        return value
 
     def constant(self, value: Any, dtype: Any, name: str = "const") -> Value:
         """Return a constant."""
         return self.graph.add_constant(np.asarray(value, dtype), name)
 
     def take_place(self, node: Node, value: Value) -> None:
-        """Let `value` stand for the one result of `node`, which goes away."""
+        """Let `value` stand for the one result of `node`, which goes away.
+
+        A new value takes the name of the old one, and so does one that becomes an output.
+        """
         old = node.output
+        shown = old in self.outputs
+        if value in self._made or (shown and value.kind == "node" and value not in self.outputs):
+            value.name, old.name = old.name, value.name
         self.graph.replace_all_uses(old, value)
-        if old in self.outputs:
+        if shown:
             self.outputs.discard(old)
             self.outputs.add(value)
         self.graph.remove(node)

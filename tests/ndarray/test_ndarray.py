@@ -102,14 +102,14 @@ def test_strict():
     with pytest.raises(UnsupportedOpError):
         nd.sparse.csr_matrix((3, 3))
     with pytest.raises(AttributeError):
-        nd.no_such_operator  # noqa: B018
+        nd.no_such_operator
     with pytest.raises(AttributeError):
-        x.no_such_operator  # noqa: B018
+        x.no_such_operator
     with pytest.raises(AttributeValueError, match="too many"):
         nd.relu(x, 1, 2)
 
 
-# ---- views -----------------------------------------------------------------------------------------
+# ---- views --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("make", "shared"),
     [

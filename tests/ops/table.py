@@ -217,7 +217,7 @@ def pulled(op, arrays, cts):
     return [None if f is None else f._content() for f in found]
 
 
-def gradient_errors(op, arrays, rng, symmetric=False):
+def gradient_errors(op, arrays, rng, symmetric=False, second_order=True):
     """Relative errors of the first and second gradient along random directions.
 
     `symmetric`: the operands are symmetric matrices and stay so.
@@ -255,7 +255,7 @@ def gradient_errors(op, arrays, rng, symmetric=False):
             total = part if total is None else total + part
         return total
 
-    if all(w is None for w in weights):
+    if not second_order or all(w is None for w in weights):
         return first, 0.0
     second = vjp(weighted, [None if a is None else wrap(a) for a in arrays],
                  wrap(np.ones((), np.float64)))  # fmt: skip

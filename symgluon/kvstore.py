@@ -1,0 +1,213 @@
+"""A key-value store inside one process (seed: ``mx.kvstore``).
+
+Logical devices share one memory, so ``local`` and ``device`` are the same store: pushed lists are
+summed, pulled values shared.  Stores over several machines are not part of this package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symgluon.errors import AttributeValueError
+from symgluon.ops.apply import F
+from symgluon.ops.array import Array, wrap
+
+__all__ = ["KVStore", "KVStoreBase", "create"]
+
+_LOCAL = ("local", "device", "nccl", "local_allreduce_cpu", "local_allreduce_device", "teststore")
+
+
+class KVStoreBase:
+    """Base class of stores."""
+
+    OPTIMIZER = "optimizer"
+
+    def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
+        """Give `value` to every array of `out`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define broadcast")
+
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
+        """Sum `value` and give the sum to every array of `out`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define pushpull")
+
+    @staticmethod
+    def is_capable(capability: str) -> bool:
+        """Whether the store can run an optimizer."""
+        return capability.lower() == KVStoreBase.OPTIMIZER
+
+
+class KVStore(KVStoreBase):
+    """Store of arrays by key; see :func:`create`."""
+
+    def __init__(self, type: str = "local") -> None:
+        self._type = type
+        self._values: dict[Any, Array] = {}
+        self._updater: Callable[[Any, Any, Any], None] | None = None
+
+    # ---- facts ---------------------------------------------------------------------------------
+    @property
+    def type(self) -> str:
+        """Name the store was created by."""
+        return self._type
+
+    @property
+    def rank(self) -> int:
+        """Number of this process: 0."""
+        return 0
+
+    @property
+    def num_workers(self) -> int:
+        """Number of processes: 1."""
+        return 1
+
+    # ---- values --------------------------------------------------------------------------------
+    def init(self, key: Any, value: Any) -> None:
+        """Set the first values of keys (one, or lists of both)."""
+        for k, v in _pairs(key, value):
+            if k in self._values:
+                raise AttributeValueError(f"kvstore: key {k!r} is initialized already")
+            self._values[k] = _copy(_first(v))
+
+    def push(self, key: Any, value: Any, priority: int = 0) -> None:
+        """Sum the arrays of each key; the updater, if set, changes the stored value by the sum."""
+        for k, v in _pairs(key, value):
+            total = _sum(v)
+            if self._updater is not None:
+                self._updater(k, total, self._stored(k))
+            else:
+                self._stored(k)._assign(total)
+
+    def pull(
+        self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True
+    ) -> None:
+        """Copy the stored values into `out`."""
+        for k, o in _pairs(key, out):
+            for target in o if isinstance(o, list | tuple) else [o]:
+                target._assign(_copy(self._stored(k)))
+
+    def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
+        """Push, then pull into `out` (into `value` where it is left out)."""
+        self.push(key, value, priority)
+        self.pull(key, value if out is None else out, priority)
+
+    def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
+        """Set the first values and copy them into `out`."""
+        self.init(key, value)
+        self.pull(key, out, priority)
+
+    def row_sparse_pull(
+        self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None
+    ) -> None:
+        """Pull; all storage is dense, so all rows come."""
+        self.pull(key, out, priority)
+
+    def _stored(self, key: Any) -> Array:
+        found = self._values.get(key)
+        if found is None:
+            raise AttributeValueError(
+                f"kvstore: key {key!r} has not been initialized",
+                hint="call init(key, value) first",
+            )
+        return found
+
+    @staticmethod
+    def sum_in_place(arrays: Sequence[Any]) -> None:
+        """Let every array hold the sum of all of them."""
+        total = _sum(arrays)
+        fresh = [bool(getattr(a, "_fresh", False)) for a in arrays]
+        for array, was in zip(arrays, fresh, strict=True):
+            array._assign(wrap(total._data))
+            array._fresh = was
+
+    # ---- optimizer -----------------------------------------------------------------------------
+    def set_optimizer(self, optimizer: Any) -> None:
+        """Let pushes update the stored values by `optimizer`."""
+        from symgluon.optimizer import get_updater
+
+        self._updater = get_updater(optimizer)
+
+    def set_updater(self, updater: Callable[[Any, Any, Any], None]) -> None:
+        """Let pushes call ``updater(key, pushed, stored)``."""
+        self._updater = updater
+
+    _set_updater = set_updater
+
+    def set_gradient_compression(self, compression_params: Any) -> None:
+        """Refuse: there is no network to save.
+
+        Raises
+        ------
+        AttributeValueError
+            Always.
+        """
+        raise AttributeValueError(
+            "gradient compression is not supported: all devices share one memory"
+        )
+
+    def save_optimizer_states(
+        self, fname: str | os.PathLike[str], dump_optimizer: bool = False
+    ) -> None:
+        """Save the states of the optimizer to a file."""
+        from symgluon.formats.atomic import write_bytes
+
+        write_bytes(fname, self._states().get_states(dump_optimizer))
+
+    def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
+        """Load what :meth:`save_optimizer_states` wrote."""
+        with open(fname, "rb") as file:
+            self._states().set_states(file.read())
+
+    def _states(self) -> Any:
+        if not hasattr(self._updater, "get_states"):
+            raise AttributeValueError(
+                "kvstore: there is no optimizer whose states could be saved",
+                hint="call set_optimizer first",
+            )
+        return self._updater
+
+
+def create(name: str = "local") -> KVStore:
+    """Return a store: ``local`` or ``device``.
+
+    Raises
+    ------
+    ValueError
+        For a store over several machines, or an unknown name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, received {type(name).__name__}")
+    if name.lower() not in _LOCAL:
+        known = ", ".join(_LOCAL[:2])
+        raise AttributeValueError(
+            f"kvstore {name!r} is not available: this package trains in one process",
+            hint=f"use {known}, or average the gradients with a tool of your own between "
+            "backward() and trainer.update()",
+        )
+    return KVStore(name.lower())
+
+
+def _pairs(key: Any, value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(key, list | tuple):
+        return list(zip(key, value, strict=True))
+    return [(key, value)]
+
+
+def _first(value: Any) -> Array:
+    return value[0] if isinstance(value, list | tuple) else value  # type: ignore[no-any-return]
+
+
+def _copy(value: Array) -> Array:
+    """Return a handle of its own to the same content (contents are never written while shared)."""
+    value._owned = False
+    return wrap(value.numpy_content("a kvstore"), type(value))  # type: ignore[no-any-return]
+
+
+def _sum(value: Any) -> Array:
+    arrays = value if isinstance(value, list | tuple) else [value]
+    total: Array = wrap(arrays[0].numpy_content("a kvstore"), type(arrays[0]))
+    for array in arrays[1:]:
+        total = F.add(total, wrap(array.numpy_content("a kvstore")))
+    total.__class__ = type(arrays[0])
+    return total
