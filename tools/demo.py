@@ -14,7 +14,10 @@ import symgluon as mx
 from symgluon import gluon
 from symgluon.cli.verify import verify
 from symgluon.gluon import nn
+from symgluon.ir.graph import Graph
 from symgluon.passes import run_pipeline
+from symgluon.passes.check_plan import check_plan
+from symgluon.passes.plan_memory import make_plan
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 CHECKPOINTS = {
@@ -83,11 +86,11 @@ class Residual(gluon.HybridBlock):
 
 
 def gluon_net(folder: Path) -> None:
-    """A net written in Gluon: eager, hybridized, its graph before and after the passes, exported."""
+    """A net written in Gluon: eager, hybridized, its graph around the passes, exported."""
     head("a HybridBlock: eager, hybridized, optimised, exported")
     mx.random.seed(1)
     net = nn.HybridSequential()
-    net.add(Residual(8), nn.GlobalAvgPool2D(), nn.Dense(4))
+    net.add(Residual(8), Residual(8), nn.GlobalAvgPool2D(), nn.Dense(4))
     net.initialize(mx.init.Xavier())
     x = mx.np.random.normal(size=(2, 8, 16, 16))
     with mx.autograd.record():  # one training step, so that the running statistics are real ones
@@ -98,11 +101,16 @@ def gluon_net(folder: Path) -> None:
     error = check("hybridized", float(np.abs(net(x).asnumpy() - want).max()))
     print(f"   hybridized against eager: max error {error}")
 
-    graph = net.graph_for(x, functions=False)
-    print("   traced:\n" + indent(graph.print()))
+    graph = net.graph_for(x, functions=False, frozen=True)
+    print("   traced:\n" + indent(main_part(graph)))
     report = run_pipeline(graph, "infer")
-    print("   after the passes:\n" + indent(graph.print()))
-    print(indent(str(report)))
+    print("   after the passes:\n" + indent(main_part(graph)))
+    done = ", ".join(f"{k} {v}" for k, v in report.totals().items() if v)
+    print(f"   {report.nodes_before} -> {report.nodes_after} nodes: {done}")
+    plan = make_plan(graph, {n: int(s) for n, s in zip(("batch", "d2", "d3"), (2, 16, 16))})
+    print(f"   memory plan for {x.shape}: peak {plan.peak:,} bytes, sum of all buffers {plan.total:,}")
+    if check_plan(graph, plan):
+        failed.append("the memory plan overlaps")
 
     net.export(str(folder / "net"))
     session = ort.InferenceSession(str(folder / "net-0000.onnx"))
@@ -113,9 +121,16 @@ def gluon_net(folder: Path) -> None:
         print(f"   exported file in ONNX Runtime, batch {batch}: max error {error}")
 
 
+def main_part(graph: Graph) -> str:
+    """Text of the graph without the bodies of its fused operators."""
+    text = graph.print()
+    return text[text.index(f"graph {graph.name}(") :]
+
+
 def indent(text: str) -> str:
     """Indent and cut long lines to one screen's width."""
-    return "\n".join("     " + line[:110] for line in text.rstrip().splitlines())
+    lines = [line[:112] + ("..." if len(line) > 112 else "") for line in text.rstrip().splitlines()]
+    return "\n".join("     " + line for line in lines)
 
 
 def main() -> int:

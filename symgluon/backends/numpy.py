@@ -87,6 +87,7 @@ class Interpreter:
         return found
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run on arrays in operand order."""
         values: list[Any] = [None] * (self.size + 1)  # the last slot stands for an absent operand
         values[: len(arrays)] = arrays
         for slot, array in self.constants:

@@ -99,6 +99,7 @@ class OrtExecutable:
         self.steady_calls = 0
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run on arrays in operand order."""
         return self.run(*arrays)  # type: ignore[no-any-return]
 
     def steady(self, inputs: Sequence[Any], weights: Callable[[], list[Any]]) -> Any:

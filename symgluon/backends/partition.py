@@ -147,6 +147,7 @@ class Partitioned:
         self.outputs = tuple(slots[v] for v in graph.outputs)
 
     def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+        """Run the parts on arrays in operand order."""
         values: list[Any] = [None] * self.size
         values[: len(arrays)] = arrays
         for slot, array in self.constants:

@@ -95,6 +95,7 @@ class Runner:
                           if o.type == "tensor(bfloat16)"]  # fmt: skip
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run on arrays in the order of the inputs."""
         if self.plain:
             feeds = dict(zip(self.names, arrays, strict=True))
         else:

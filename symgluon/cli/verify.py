@@ -152,11 +152,10 @@ def compare_all(
 ) -> list[Comparison]:
     """Compare outputs pairwise; a missing one is a difference."""
     found = [compare(i, x, y, rtol, atol) for i, (x, y) in enumerate(zip(a, b, strict=False))]
-    for i in range(len(found), max(len(a), len(b))):
-        found.append(
-            Comparison(i, (), float("inf"), float("inf"), (), False, "only one side has it")
-        )
-    return found
+    far = float("inf")
+    missing = range(len(found), max(len(a), len(b)))
+    note = "only one side has it"
+    return [*found, *[Comparison(i, (), far, far, (), False, note) for i in missing]]
 
 
 def compare(i: int, x: np.ndarray, y: np.ndarray, rtol: float, atol: float) -> Comparison:

@@ -1,0 +1,1 @@
+"""MXNet's files and ONNX models: reading and writing."""

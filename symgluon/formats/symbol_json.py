@@ -24,7 +24,7 @@ _BATCH_NORMS = ("BatchNorm", "BatchNorm_v1", "SyncBatchNorm", "_contrib_SyncBatc
                 "BatchNormWithReLU", "_contrib_BatchNormWithReLU", "CuDNNBatchNorm")  # fmt: skip
 
 #: operator -> positions of its auxiliary states
-AUXILIARY: dict[str, tuple[int, ...]] = {name: (3, 4) for name in _BATCH_NORMS}
+AUXILIARY: dict[str, tuple[int, ...]] = dict.fromkeys(_BATCH_NORMS, (3, 4))
 
 #: training heads -> position of the label, which prediction does not read
 LABELS: dict[str, int] = {

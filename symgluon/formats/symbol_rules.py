@@ -21,7 +21,14 @@ def _scalar(operand: Any) -> Any:
     return None
 
 
-def _static(shape: Sequence[Any], what: str) -> tuple[int, ...]:
+def static(shape: Sequence[Any], what: str) -> tuple[int, ...]:
+    """Return `shape` if it holds numbers only.
+
+    Raises
+    ------
+    UnsupportedOpError
+        If it holds a free dimension.
+    """
     if any(isinstance(n, Dim) for n in shape):
         raise UnsupportedOpError(
             f"{what} depends on a free dimension", hint="export with dynamic_batch=False"
@@ -128,14 +135,16 @@ def clip(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
 # ---- filled -------------------------------------------------------------------------------------
 @rule("full")
 def full(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """An array of one number; MXNet's forms need numbers for its shape, so that free dimensions
-    come from counting along the input that has them.
+    """An array of one number.
+
+    MXNet's forms need numbers for its shape: free dimensions come from counting along the input
+    that has them.
     """
     number = _scalar(ins[0])
     free = [i for i, n in enumerate(op.shape) if isinstance(n, Dim)]
     if free and number is not None:
         return _full_free(w, op.shape, free, number, node)
-    shape = _static(op.shape, "the shape of a new array")
+    shape = static(op.shape, "the shape of a new array")
     if number is None:
         return w.node("_npi_broadcast_to", w.entry(ins[0]), shape=shape)
     dtype = node.outputs[0].dtype
@@ -179,7 +188,7 @@ def _input_axis(node: Node, dim: Any) -> tuple[Value, int]:
 def arange(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """A range of numbers."""
     start, stop = (0, op.start) if op.stop is None else (op.start, op.stop)
-    _static((start, stop, op.step), "a range")
+    static((start, stop, op.step), "a range")
     return w.node("_npi_arange", start=start, stop=stop, step=op.step, dtype=op.dtype)
 
 
@@ -248,9 +257,14 @@ def broadcast_to(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> An
             continue
         axes.append(i)
         sizes.append(want)
-    _static(sizes, "what is broadcast to")
     if lead:
         entry = w.node("_npx_reshape", entry, newshape=(*(1,) * lead, -4))
+    if any(isinstance(n, Dim) for n in sizes) and node.outputs[0].dtype.kind in "fiu":
+        free = [i for i, n in enumerate(op.shape) if i in axes and isinstance(n, Dim)]
+        grown = tuple(n if i in axes else 1 for i, n in enumerate(op.shape))
+        zeros = _full_free(w, grown, free, np.zeros((), node.outputs[0].dtype)[()], node)
+        return w.node("_npi_add", entry, zeros)
+    static(sizes, "what is broadcast to")
     return w.node("broadcast_axis", entry, axis=tuple(axes), size=tuple(sizes)) if axes else entry
 
 
@@ -321,7 +335,7 @@ def index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
             out += 1
             continue
         if isinstance(item, slice):
-            _static([v for v in (item.start, item.stop) if v is not None], "a slice")
+            static([v for v in (item.start, item.stop) if v is not None], "a slice")
             begin.append(item.start)
             end.append(item.stop)
             step.append(item.step)
@@ -348,7 +362,7 @@ def index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
 @rule("tile")
 def tile(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """The whole array repeated."""
-    return w.node("tile", w.entry(ins[0]), reps=_static(op.reps, "a number of repeats"))
+    return w.node("tile", w.entry(ins[0]), reps=static(op.reps, "a number of repeats"))
 
 
 @rule("repeat")
@@ -418,291 +432,3 @@ def top_places(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
         "topk", w.entry(ins[0]), axis=op.axis, k=op.k, ret_typ="indices",
         is_ascend=not op.largest, dtype=node.outputs[0].dtype,
     )  # fmt: skip
-
-
-# ---- layers -------------------------------------------------------------------------------------
-@rule("dense")
-def dense(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """A fully connected layer."""
-    return w.node(
-        "FullyConnected", *w.entries(ins), hint=node.outputs[0].name, num_hidden=op.num_hidden,
-        flatten=op.flatten, no_bias=len(w.entries(ins)) < 3,
-    )  # fmt: skip
-
-
-_LAYOUT = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
-
-
-@rule("convolution", "deconvolution")
-def convolution(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """A convolution or its transpose."""
-    entries = w.entries(ins)
-    attrs = {
-        "kernel": op.kernel_shape, "stride": op.stride, "pad": op.pad, "dilate": op.dilate,
-        "num_filter": op.num_filter, "num_group": op.num_group, "no_bias": len(entries) < 3,
-        "layout": _LAYOUT[len(op.kernel_shape)],
-    }  # fmt: skip
-    if op.name == "deconvolution" and op.adj:
-        attrs["adj"] = op.adj
-    name = "Convolution" if op.name == "convolution" else "Deconvolution"
-    return w.node(name, *entries, hint=node.outputs[0].name, **attrs)
-
-
-@rule("pooling")
-def pooling(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Pooling of windows."""
-    attrs = {
-        "kernel": op.kernel_shape, "stride": op.stride, "pad": op.pad, "pool_type": op.mode,
-        "pooling_convention": "full" if op.ceil else "valid", "global_pool": False,
-    }  # fmt: skip
-    if op.mode == "avg":
-        attrs["count_include_pad"] = op.count_include_pad
-    if op.mode == "lp":
-        attrs["p_value"] = op.p_value
-    return w.node("Pooling", w.entry(ins[0]), hint=node.outputs[0].name, **attrs)
-
-
-@rule("global_pooling")
-def global_pooling(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Pooling of all of the spatial axes."""
-    rank = node.outputs[0].type.rank - 2
-    attrs = {"p_value": op.p_value} if op.mode == "lp" else {}
-    return w.node(
-        "Pooling", w.entry(ins[0]), hint=node.outputs[0].name, kernel=(1,) * rank,
-        pool_type=op.mode, global_pool=True, **attrs,
-    )  # fmt: skip
-
-
-@rule("adaptive_avg_pool")
-def adaptive_pool(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Average pooling to a given size."""
-    return w.node("_contrib_AdaptiveAvgPooling2D", w.entry(ins[0]), output_size=op.output_size)
-
-
-@rule("bilinear_resize")
-def bilinear_resize(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Bilinear resizing."""
-    return w.node(
-        "_contrib_BilinearResize2D", w.entry(ins[0]), height=op.height, width=op.width,
-        align_corners=op.align_corners, mode="size",
-    )  # fmt: skip
-
-
-@rule("upsampling")
-def upsampling(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Nearest-neighbour upsampling."""
-    return w.node("UpSampling", w.entry(ins[0]), scale=op.scale, sample_type="nearest", num_args=1)
-
-
-@rule("batch_norm_inference")
-def batch_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Batch normalisation with running statistics."""
-    return w.node(
-        "BatchNorm", *w.entries(ins), hint=node.outputs[0].name, axis=op.axis, eps=op.eps,
-        fix_gamma=False, momentum=0.9, output_mean_var=False, use_global_stats=False,
-    )  # fmt: skip
-
-
-@rule("layer_norm")
-def layer_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Layer normalisation."""
-    return w.node(
-        "LayerNorm", *w.entries(ins), hint=node.outputs[0].name, axis=op.axis, eps=op.eps
-    )
-
-
-@rule("group_norm")
-def group_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Group normalisation."""
-    return w.node(
-        "GroupNorm", *w.entries(ins), hint=node.outputs[0].name, num_groups=op.num_groups,
-        eps=op.eps,
-    )  # fmt: skip
-
-
-@rule("instance_norm")
-def instance_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Instance normalisation (channels on axis 1, as MXNet has it)."""
-    if op.axis != 1:
-        return NotImplemented
-    return w.node("InstanceNorm", *w.entries(ins), hint=node.outputs[0].name, eps=op.eps)
-
-
-@rule("softmax", "log_softmax")
-def softmax(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Softmax, with or without a logarithm."""
-    attrs = {} if op.temperature is None else {"temperature": op.temperature}
-    return w.node(op.name, w.entry(ins[0]), hint=node.outputs[0].name, axis=op.axis, **attrs)
-
-
-@rule("embedding")
-def embedding(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Rows of a table."""
-    return w.node(
-        "Embedding", *w.entries(ins), hint=node.outputs[0].name, input_dim=op.input_dim,
-        output_dim=op.output_dim, dtype=node.outputs[0].dtype,
-    )  # fmt: skip
-
-
-@rule("take")
-def take(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Elements at places along an axis."""
-    if op.axis is None:
-        return NotImplemented
-    return w.node("take", *w.entries(ins), axis=op.axis, mode=op.mode)
-
-
-@rule("matmul")
-def matmul(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Entry:
-    """A matrix product."""
-    return w.node("_npi_matmul", *w.entries(ins), hint=node.outputs[0].name)
-
-
-# ---- recurrent nets, boxes, heads ---------------------------------------------------------------
-@rule("rnn")
-def rnn(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """A fused recurrent net; the states are results too."""
-    data, params, hidden, cell, length, masks = (*ins, *(None,) * (6 - len(ins)))
-    if masks is not None:
-        raise UnsupportedOpError("dropout between layers belongs to training")
-    lstm = op.mode == "lstm"
-    entry = w.node(
-        "RNN", *w.entries((data, params, hidden, cell, length)), hint=node.outputs[0].name,
-        mode=op.mode, state_size=op.state_size, num_layers=op.num_layers,
-        bidirectional=op.bidirectional, state_outputs=True, p=0.0,
-        projection_size=op.projection_size, use_sequence_length=length is not None,
-        lstm_state_clip_min=op.clip_min if lstm else None,
-        lstm_state_clip_max=op.clip_max if lstm else None, lstm_state_clip_nan=op.clip_nan,
-    )  # fmt: skip
-    return w.outputs(entry, len(node.outputs))
-
-
-@rule("box_nms")
-def box_nms(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Non-maximum suppression; where rows came from is not a result in MXNet."""
-    if node.outputs[1].uses:
-        raise UnsupportedOpError("the places of the rows that survive are not a result in MXNet")
-    return w.node("_contrib_box_nms", *w.entries(ins), hint=node.outputs[0].name, **op.attrs())
-
-
-@rule("multibox_detection", "multibox_target", "roi_pooling")
-def boxes(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Operators on boxes with the same attributes."""
-    name = {
-        "multibox_detection": "_contrib_MultiBoxDetection",
-        "multibox_target": "_contrib_MultiBoxTarget",
-        "roi_pooling": "ROIPooling",
-    }[op.name]
-    entry = w.node(name, *w.entries(ins), hint=node.outputs[0].name, **op.attrs())
-    if op.name == "roi_pooling" or len(node.outputs) == 1:
-        return entry
-    return w.outputs(entry, len(node.outputs))
-
-
-@rule(
-    "linear_regression_output", "mae_regression_output", "logistic_regression_output", "svm_output"
-)
-def regression(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """What a training head predicts: the label and the gradient are left out."""
-    if op.name.startswith("logistic"):
-        return w.node("Activation", w.entry(ins[0]), act_type="sigmoid")
-    return w.entry(ins[0])
-
-
-@rule("loss_scale")
-def loss_scale(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """A factor of the gradient: nothing in prediction."""
-    return w.entry(ins[0])
-
-
-# ---- compositions -------------------------------------------------------------------------------
-@rule("euclidean_norm")
-def euclidean_norm(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """The root of the sum of squares."""
-    axes = normalize_axes(op.axis, node.inputs[0].type.rank)  # type: ignore[union-attr]
-    square = w.node("_npi_square", w.entry(ins[0]))
-    total = w.node(
-        "_npi_sum", square, axis=axes, keepdims=op.keepdims, dtype=node.outputs[0].dtype
-    )
-    return w.node("_npi_sqrt", total)
-
-
-@rule("logsumexp")
-def logsumexp(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """``max + log(sum(exp(x - max)))``."""
-    axes = normalize_axes(op.axis, node.inputs[0].type.rank)  # type: ignore[union-attr]
-    x, dtype = w.entry(ins[0]), node.outputs[0].dtype
-    top = w.node("_npi_max", x, axis=axes, keepdims=True)
-    powers = w.node("_npi_exp", w.node("_npi_subtract", x, top))
-    total = w.node("_npi_log", w.node("_npi_sum", powers, axis=axes, keepdims=True, dtype=dtype))
-    result = w.node("_npi_add", top, total)
-    return result if op.keepdims else w.node("_npi_squeeze", result, axis=axes)
-
-
-@rule("exp2")
-def exp2(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Powers of two."""
-    return w.node("_npi_rpower_scalar", w.entry(ins[0]), scalar=2.0, is_int=False)
-
-
-@rule("rsqrt", "rcbrt")
-def inverse_root(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Inverse roots, under their 1.x names."""
-    return w.node(op.name, w.entry(ins[0]), hint=node.outputs[0].name)
-
-
-@rule("set_index")
-def set_index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """A write to a basic index: the value in the shape of the part, ints kept as axes of size 1."""
-    shape = _static(node.outputs[0].type.known_shape, "the array written to")
-    begin, end, step, sizes, part = [], [], [], [], []
-    axes = iter(shape)
-    for item in op.item:
-        if item is None:
-            part.append(1)
-            continue
-        n = next(axes)
-        bounds = item if isinstance(item, slice) else slice(item, item + 1 or None)
-        begin.append(bounds.start)
-        end.append(bounds.stop)
-        step.append(bounds.step)
-        sizes.append(len(range(n)[bounds]))
-        if isinstance(item, slice):
-            part.append(sizes[-1])
-    rest = tuple(axes)
-    value = w.node("_npi_broadcast_to", w.entry(ins[1]), shape=(*part, *rest))
-    value = w.node("_npx_reshape", value, newshape=(*sizes, *rest))
-    if not begin:
-        return value
-    return w.node(
-        "_slice_assign", w.entry(ins[0]), value, begin=tuple(begin), end=tuple(end),
-        step=tuple(step),
-    )  # fmt: skip
-
-
-@rule("take_along_axis")
-def take_along_axis(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Picks along the last axis, where there is one place a row."""
-    places = node.inputs[1].type.known_shape  # type: ignore[union-attr]
-    axis = op.axis % len(places)
-    if places[axis] != 1:
-        raise UnsupportedOpError("MXNet picks one place a row only")
-    index = w.node("_npi_squeeze", w.entry(ins[1]), axis=(axis,))
-    return w.node("pick", w.entry(ins[0]), index, axis=axis, keepdims=True, mode="clip")
-
-
-# ---- draws --------------------------------------------------------------------------------------
-@rule("random_uniform", "random_normal")
-def draw(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Draws of standard distributions."""
-    shape = _static(op.shape, "the shape of a draw")
-    if op.name == "random_uniform":
-        return w.node("_random_uniform", low=0.0, high=1.0, shape=shape, dtype=op.dtype)
-    return w.node("_random_normal", loc=0.0, scale=1.0, shape=shape, dtype=op.dtype)
-
-
-@rule("random_randint")
-def randint(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
-    """Draws of integers."""
-    shape = _static(op.shape, "the shape of a draw")
-    return w.node("_random_randint", low=op.low, high=op.high, shape=shape, dtype=op.dtype)

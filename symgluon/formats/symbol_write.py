@@ -53,7 +53,9 @@ def symbol_from_graph(graph: Graph) -> SymbolRecords:
 
 def symbol_parts(graph: Graph) -> tuple[SymbolRecords, dict[str, np.ndarray]]:
     """Return MXNet's form of `graph`, and the arrays of its constants by variable name."""
-    import symgluon.formats.symbol_rules  # noqa: F401  (declares the rules)
+    # declare the rules
+    import symgluon.formats.symbol_rules
+    import symgluon.formats.symbol_rules_nn  # noqa: F401
 
     writer = SymbolWriter()
     for value in graph.operands():

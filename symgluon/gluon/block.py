@@ -11,7 +11,7 @@ from typing import Any
 from symgluon.errors import SymgluonError
 from symgluon.gluon import serialization
 from symgluon.gluon.hooks import HookHandle, Hooks
-from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
+from symgluon.gluon.parameter import DeferredInitializationError, Parameter
 from symgluon.ops.state import state
 
 __all__ = ["Block", "DeferredInitializationError", "HookHandle"]
@@ -48,10 +48,8 @@ class Block:
             If a parameter or block would be replaced by something of another kind.
         """
         old = self.__dict__.get(name)
-        if isinstance(old, Parameter | Block) and not isinstance(value, type(old)):
-            if not (isinstance(old, Parameter) and isinstance(value, Parameter)) and not (
-                isinstance(old, Block) and isinstance(value, Block)
-            ):
+        for kind in (Parameter, Block):
+            if isinstance(old, kind) and not isinstance(value, kind):
                 raise TypeError(
                     f"attribute {name!r} of {type(self).__name__} is a {type(old).__name__}; it "
                     f"cannot become a {type(value).__name__}"
@@ -90,7 +88,7 @@ class Block:
         _Epoch.value += 1
 
     def _blocks(self) -> Iterator[Block]:
-        """This block and all below it, parents first, each once."""
+        """Yield the block and all below it, parents first, each once."""
         seen: set[int] = set()
         stack: list[Block] = [self]
         while stack:

@@ -145,12 +145,17 @@ def trace_for_export(
         )
         kept = {key: name for key, name in wanted.items() if name not in pinned}
         traced = _trace(block, signature, names, kept)
-    arrays = {}
-    by_name = {s.what: v for s, v in zip(traced.sources, traced.graph.operands(), strict=True)
-               if s.kind == "slot"}  # fmt: skip
-    for parameter, value in by_name.items():
-        name = next(k for k, v in traced.graph.params.items() if v is value)
-        arrays[name] = parameter._mean_over_devices()
+    return exported_of(traced)
+
+
+def exported_of(traced: Traced) -> Exported:
+    """Return a trace with the present values of its parameters."""
+    names = {v: k for k, v in traced.graph.params.items()}
+    arrays = {
+        names[value]: source.what._mean_over_devices()
+        for source, value in zip(traced.sources, traced.graph.operands(), strict=True)
+        if source.kind == "slot"
+    }
     return Exported(traced, traced.graph, arrays)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from symgluon.errors import DeferredInitializationError
 from symgluon.gluon.block import Block, _Epoch
-from symgluon.gluon.export import Exported, export_block, frozen, refuse_state, signature_of
+from symgluon.gluon import export as exports
 from symgluon.gluon.parameter import Parameter
 from symgluon.gluon.trace import Cache, Entry, Traced, call_key, trace
 from symgluon.ir.graph import Graph
@@ -209,7 +209,7 @@ class HybridBlock(Block):
         if flags.static_shape:
             kwargs["dims"] = lambda leaf, axis, size: None
         traced = self._trace(args, **kwargs)
-        object.__setattr__(self, "_signature", signature_of(args))
+        object.__setattr__(self, "_signature", exports.signature_of(args))
         return Entry(traced, options, prepare)
 
     def hybridize(
@@ -302,15 +302,18 @@ class HybridBlock(Block):
         self._set_flags(flags)
         self(x, *args)
 
-    def graph_for(self, *args: Any, functions: bool = True) -> Graph:
+    def graph_for(self, *args: Any, functions: bool = True, frozen: bool = False) -> Graph:
         """Trace the block for these arguments and return the graph (nothing is compiled).
 
         Parameters
         ----------
         functions : bool
             Keep child blocks as `Call` nodes.
+        frozen : bool
+            Put the present values of the parameters in as constants.
         """
-        return self._trace(args, functions=functions).graph
+        traced = self._trace(args, functions=functions)
+        return exports.frozen(exports.exported_of(traced)) if frozen else traced.graph
 
     def _call_monitored(self, args: Sequence[Any]) -> Any:
         from symgluon.gluon.monitor import run_monitored
@@ -364,19 +367,19 @@ class HybridBlock(Block):
             Names of the symbol and the parameter file; for ``path=None`` the symbol and the
             parameters.
         """
-        return export_block(
+        return exports.export_block(
             self, path, epoch, remove_amp_cast=remove_amp_cast, opset=opset,
             dynamic_batch=dynamic_batch, dynamic_axes=dynamic_axes, functions=functions,
             onnx=onnx, **kwargs,
         )  # fmt: skip
 
-    def _symbol_records(self, exported: Exported, names: Sequence[str]) -> Any:
+    def _symbol_records(self, exported: exports.Exported, names: Sequence[str]) -> Any:
         """MXNet's form of the traced graph."""
         from symgluon.formats.symbol_write import symbol_parts
         from symgluon.passes.inline_calls import inline_calls
 
-        graph = frozen(exported, parameters=False)
-        refuse_state(graph)
+        graph = exports.frozen(exported, parameters=False)
+        exports.refuse_state(graph)
         inline_calls(graph, limit=None)
         records, constants = symbol_parts(graph)
         exported.arrays.update(constants)  # arrays that no operator can spell are parameters there

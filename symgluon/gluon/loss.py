@@ -13,7 +13,6 @@ from symgluon import dtypes
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call
 from symgluon.ir.types import normalize_axis
-from symgluon.ops import ctc  # noqa: F401  (registers the operator)
 from symgluon.ops.apply import F
 from symgluon.ops.state import state
 
@@ -526,9 +525,13 @@ class CTCLoss(Loss):
     def _rule(
         self, pred: Any, label: Any, pred_lengths: Any, label_lengths: Any, sample_weight: Any
     ) -> Any:
+        from symgluon.ops import ctc  # noqa: F401  (declares the operator)
+
         if self._layout == "NTC":
             pred = F.swapaxes(pred, axis1=0, axis2=1)
         if self._batch_axis == 1:
             label = F.swapaxes(label, axis1=0, axis2=1)
-        loss = F.ctc_loss(pred, label, pred_lengths, label_lengths, blank_first=False)[0]
+        loss = F.ctc_loss(
+            pred, label, pred_lengths, label_lengths, blank_first=False, reserve=True
+        )[0]
         return _apply_weighting(loss, self._weight, sample_weight)

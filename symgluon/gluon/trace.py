@@ -183,13 +183,21 @@ class Entry:
 
     def __init__(self, traced: Traced, options: Any, prepare: Callable[[Graph], None]) -> None:
         graph = traced.graph
-        before = {v: s for v, s in zip(graph.operands(), traced.sources, strict=True)}
+        before = dict(zip(graph.operands(), traced.sources, strict=True))
         prepare(graph)
         for value, op in getattr(graph, "draws", ()):
             before[value] = Source("draw", op)
         self.sources = [before[v] for v in graph.operands()]
         self.traced = traced
         self.guards = tuple(traced.scope.guards)
+        #: (leaf, axis, size) of the axes traced as numbers: `static_shape`
+        self.sizes = [
+            (source.what, axis, n)
+            for value, source in before.items()
+            if source.kind == "arg"
+            for axis, n in enumerate(value.type.shape or ())
+            if isinstance(n, int)
+        ]
         self.op = GraphOp(graph, options, traced.results)
         self.last_device: Device | None = None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
@@ -211,7 +219,9 @@ class Entry:
         return {name: leaves[leaf].shape[axis] for name, leaf, axis in self.names}
 
     def fits(self, leaves: Sequence[Array]) -> bool:
-        """Whether every guard holds for these arguments."""
+        """Whether the fixed sizes are these arguments', and every guard holds."""
+        if any([leaves[leaf].shape[axis] != n for leaf, axis, n in self.sizes]):
+            return False
         if not self.guards:
             return True
         env = self.env(leaves)
@@ -251,6 +261,7 @@ class Entry:
         return steady(inputs, lambda: [p._cell(device)._data for p in self.slots])  # type: ignore[no-any-return]
 
     def __call__(self, leaves: Sequence[Array], device: Device | None) -> Any:
+        """Run the entry on these arguments."""
         if self.plain and not state.recording:
             found = self.predict(leaves, device)
             if found is not None:

@@ -88,7 +88,7 @@ class Op:
         if "aliases" in cls.__dict__:
             cls._declared_aliases = cls.aliases
         cls.aliases = cls._declared_aliases or cls.kernel is Op.kernel
-        own = cls.__dict__.get("__annotations__", {})
+        own = inspect.get_annotations(cls)
         fields = dict(cls.fields)
         for key, annotation in own.items():
             text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
@@ -220,7 +220,7 @@ _derive: Any  # infer, kernel and grad from `decompose` (``ops.derive``)
 
 def set_dispatcher(function: Callable[..., Any], derive: Any) -> None:
     """Install the one door that every operator call goes through, and the derived facets."""
-    global _dispatch, _derive  # noqa: PLW0603
+    global _dispatch, _derive
     _dispatch, _derive = function, derive
 
 

@@ -25,7 +25,7 @@ def _bound(name: str) -> Op:
 
 
 def dim_operand(dim: Dim, dtype: Any) -> Any:
-    """Return a symbolic dimension as an operand beside an array of `dtype`: a number, as it were."""
+    """Return a symbolic dimension as an operand beside an array of `dtype`, like a number."""
     value = F.dim_value(dim=dim)
     kind = dtypes.scalar_type(dtype, 1)
     return value if value.dtype == kind else F.cast(value, dtype=kind)

@@ -23,7 +23,7 @@ _eager_backend: EagerBackend | None = None
 
 def set_eager_backend(backend: EagerBackend | None) -> None:
     """Offer `backend` the eager calls whose operator declares an ``eager_min``."""
-    global _eager_backend  # noqa: PLW0603
+    global _eager_backend
     _eager_backend = backend
 
 
@@ -88,9 +88,7 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     except (ValueError, IndexError, TypeError) as error:
         raise _explained(op, data, error) from error
     if op.aliases:
-        for o in operands:
-            if isinstance(o, Array):
-                o._root()._owned = False
+        _share(operands)
     if type(result) is tuple:
         handles = [wrap(r) for r in result]
         if tracked:
@@ -102,6 +100,13 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     else:
         handle._owned = not op.aliases
     return handle
+
+
+def _share(operands: Sequence[Any]) -> None:
+    """Note that results may look into the buffers of operands: nobody writes in place any more."""
+    for o in operands:
+        if isinstance(o, Array):
+            o._root()._owned = False
 
 
 def _explained(op: Op, data: Sequence[Any], error: Exception) -> Exception:
@@ -147,7 +152,8 @@ def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         if op.coerce is same_dtypes or (first.kind == "f" and op.coerce in KEEP_FLOATS):
             return operands
     kinds = [o if not hasattr(o, "dtype") else o.dtype for o in operands]
-    targets = op.coerce(*kinds)
+    rule: Any = op.coerce
+    targets = rule(*kinds)
     new: list[Any] = []
     for o, target in zip(operands, targets, strict=True):
         if o is None:
@@ -193,10 +199,10 @@ class Functional:
         instance: list[Op] = []
 
         def call(*args: Any, **attrs: Any) -> Any:
-            if variadic or len(args) <= count:
-                operands, rest = args, ()
-            else:
-                operands, rest = args[:count], args[count:]  # type: ignore[assignment]
+            operands: tuple[Any, ...] = args
+            rest: tuple[Any, ...] = ()
+            if not variadic and len(args) > count:
+                operands, rest = args[:count], args[count:]
             if not variadic and len(operands) < count:
                 operands = (*operands, *(None,) * (count - len(operands)))
             if rest or attrs:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AttributeValueError, ShapeError
+from symgluon.errors import AttributeValueError, ShapeError, SymgluonError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
 from symgluon.ops.apply import F
@@ -18,17 +18,18 @@ from symgluon.ops.sequence import own_types
 
 @op()
 class CtcLoss(Op):
-    """Loss (N,) of scores (T, N, C) against labels (N, L), and its gradient by the scores.
+    """Loss (N,) of scores (T, N, C) against labels (N, L); with `reserve` also its gradient.
 
     The blank is class 0 and 0 pads the labels with `blank_first`, else class C - 1 and -1.
-    Lengths are (N,) or absent.
+    Lengths are (N,) or absent.  Loss and gradient come from one pass: who wants both reserves.
     """
 
     blank_first: bool = True
+    reserve: bool = False
     coerce = staticmethod(own_types)
 
     def infer(self, data: TensorType, label: TensorType, *lengths: TensorType | None) -> Any:
-        """Types of loss and gradient."""
+        """Types of the loss, and of the gradient with `reserve`."""
         check_rank("ctc_loss", "data", data.shape, 3, 3)
         check_rank("ctc_loss", "label", label.shape, 2, 2)
         batch = data.known_shape[1]
@@ -39,18 +40,36 @@ class CtcLoss(Op):
                 expected=f"label ({batch}, length)",
                 received=format_shape(label.known_shape),
             )
-        return data.with_shape((batch,)), data
+        loss = data.with_shape((batch,))
+        return (loss, data) if self.reserve else loss
 
     def kernel(self, data: Any, label: Any, frames: Any = None, lengths: Any = None) -> Any:
-        """Loss and gradient, computed together."""
-        return kernels.ctc_loss(data, label, frames, lengths, self.blank_first)
+        """Loss, and the gradient with `reserve`."""
+        loss, gradient = kernels.ctc_loss(data, label, frames, lengths, self.blank_first)
+        return (loss, gradient) if self.reserve else loss
 
-    def grad(self, ct: Any, y: Any, data: Any, *rest: Any) -> Any:
-        """Gradient of the loss; the second result is a constant to gradients."""
-        if ct[0] is None:
-            return (None,) * (1 + len(rest))
-        each = F.expand_dims(F.expand_dims(ct[0], axis=0), axis=2)
-        return each * F.stop_gradient(y[1]), *(None for _ in rest)
+    def grad(self, ct: Any, y: Any, data: Any, label: Any, *lengths: Any) -> Any:
+        """Gradient by the scores.
+
+        Raises
+        ------
+        SymgluonError
+            For the second derivative.
+        """
+        if self.reserve:
+            ct, second = ct
+            if second is not None:
+                raise SymgluonError(
+                    "ctc_loss: the second derivative is not available",
+                    hint="call autograd.grad without create_graph for this loss",
+                )
+            gradient = y[1]
+        else:
+            gradient = F.ctc_loss(
+                data, label, *lengths, blank_first=self.blank_first, reserve=True
+            )[1]
+        each = F.expand_dims(F.expand_dims(ct, axis=0), axis=2)
+        return each * gradient, None, *(None for _ in lengths)
 
     samples = [
         S((4, 2, 3), np.array([[1, 2], [2, 0]])),
@@ -81,4 +100,5 @@ def ctc_loss(
         )
     frames = (data_lengths if data_lengths is not None else given[0]) if use_data_lengths else None
     lengths = given[-1] if use_label_lengths else None
-    return F.ctc_loss(data, label, frames, lengths, blank_first=blank_label == "first")[0]
+    first = blank_label == "first"
+    return F.ctc_loss(data, label, frames, lengths, blank_first=first, reserve=True)[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from symgluon import dtypes
 from symgluon.ir.attrs import DType, Shape
 from symgluon.ir.types import broadcast_shapes
@@ -123,7 +125,7 @@ def npi_randint(*, low: int, high: int, shape: Shape = (), dtype: str | None = N
 
 @mx_function("_sample_multinomial sample_multinomial _sample_categorical sample_categorical:rank1")
 def sample_multinomial(
-    data: Any, *, shape: Shape = (), get_prob: bool = False, dtype: DType = "int32"
+    data: Any, *, shape: Shape = (), get_prob: bool = False, dtype: DType = dtypes.int32
 ) -> Any:
     """Draw places with the probabilities in the last axis of `data`."""
     found = d.categorical(data, shape, dtype, get_prob)
@@ -134,7 +136,7 @@ def sample_multinomial(
 
 @mx_function("_npx__random_categorical")
 def npx_categorical(
-    data: Any, *, shape: Shape = (), get_prob: bool = False, dtype: DType = "int32"
+    data: Any, *, shape: Shape = (), get_prob: bool = False, dtype: DType = dtypes.int32
 ) -> Any:
     """Draw places with the probabilities in the last axis of `data`."""
     return d.categorical(data, shape, dtype, get_prob)
@@ -206,14 +208,14 @@ for _name, _distribution, _first, _second in (
     _npi_two(f"_npi_{_name}", _distribution, _first, _second, batch=False)
 _npi_two("_npi_uniform_n", d.uniform, "low", "high", batch=True)
 _npi_two("_npi_normal_n", d.normal, "loc", "scale", batch=True)
-for _name, _distribution, _first in (
+for _name, _single, _first in (
     ("exponential", d.exponential, "scale"),
     ("rayleigh", d.rayleigh, "scale"),
     ("weibull", d.weibull, "a"),
     ("pareto", d.pareto, "a"),
     ("powerd", d.power, "a"),
 ):
-    _npi_one(f"_npi_{_name}", _distribution, _first)
+    _npi_one(f"_npi_{_name}", _single, _first)
 
 
 @mx_function("_npi_bernoulli")
@@ -256,8 +258,6 @@ def choice(
 @mx_function("_npi_multinomial")
 def npi_multinomial(a: Any = None, *, n: int, pvals: Any = None, size: Shape | None = None) -> Any:
     """Count how often each outcome comes in `n` trials."""
-    import numpy as np
-
     chances = np.asarray(pvals, np.float64) if a is None else a
     return F.random_multinomial(chances, n=n, shape=tuple(size or ()))
 

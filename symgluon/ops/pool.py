@@ -89,7 +89,7 @@ class Pooling(_Pooling):
                     received=tuple(sizes),
                 )
 
-    def precheck(self, data: Any) -> None:  # type: ignore[override]
+    def precheck(self, data: Any) -> None:
         """Check the size: ONNX Runtime pools over windows that do not fit."""
         self.check(data[0].shape[2:])
 

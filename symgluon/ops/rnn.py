@@ -12,7 +12,9 @@ from symgluon.ir.types import TensorType
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, is_int
 from symgluon.ops.kernels.rnn import RnnConfig, param_size, rnn, rnn_grad
+from symgluon.ops.rnn_unrolled import unrolled
 from symgluon.ops.state import state
+from symgluon.ops.tape import vjp
 
 #: MXNet's gate order to ONNX's: LSTM i f c o -> i o f c, GRU r z n -> z r h
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}
@@ -96,6 +98,11 @@ class Rnn(_Recurrent):
         if cell is not None:
             check_shape("RNN", "state_cell", cell.shape, (slots, batch, self.state_size))
             results.append(data.with_shape((slots, batch, self.state_size)))
+        if sequence_length is not None:
+            check_shape("RNN", "sequence_length", sequence_length.shape, (batch,))
+        if masks is not None:
+            width = config.hidden * config.directions
+            check_shape("RNN", "masks", masks.shape, (self.num_layers - 1, steps, batch, width))
         if self.reserve:
             wide = np.result_type(data.dtype, np.float32)
             results.append(TensorType((slots, steps, batch, config.reserve_width), wide))
@@ -136,6 +143,19 @@ class Rnn(_Recurrent):
         g_cell = grads[3] if cell is not None else None
         return grads[0], grads[1], grads[2], g_cell, None, None
 
+    def decompose(
+        self,
+        data: Any,
+        params: Any,
+        hidden: Any,
+        cell: Any = None,
+        sequence_length: Any = None,
+        masks: Any = None,
+    ) -> Any:
+        if self.reserve:
+            raise UnsupportedOpError("rnn: what its gradient reads only the kernel computes")
+        return unrolled(self.config, data, params, hidden, cell, sequence_length, masks)
+
     def onnx(
         self,
         g: Any,
@@ -149,7 +169,7 @@ class Rnn(_Recurrent):
         width = g.shape(data)[2]
         plain = not self.projection_size and self.clip_min is None and not masks
         if self.reserve or not plain or not is_int(width):
-            return NotImplemented
+            return _unrolled_form(g, data)
         lengths = g.cast(sequence_length, np.int32) if sequence_length else ""
         return _Layers(self, g, params, width).run(data, hidden, cell, lengths)
 
@@ -165,6 +185,16 @@ class Rnn(_Recurrent):
         S((3, 2, 2), 4 * 3 * (2 + 3) + 8 * 3, (1, 2, 3), (1, 2, 3),
           lambda rng: np.array([3, 1], np.int32), None, mode="lstm", state_size=3),
     ]  # fmt: skip
+
+
+def _unrolled_form(g: Any, data: Any) -> Any:
+    """`NotImplemented`, which means by `decompose`, if the number of steps is fixed."""
+    if is_int(g.shape(data)[0]):
+        return NotImplemented
+    raise UnsupportedOpError(
+        "rnn: ONNX has no operator for this form, and a free number of steps cannot be unrolled",
+        hint="export with a fixed number of steps",
+    )
 
 
 class _Layers:
@@ -277,11 +307,32 @@ class RnnGrad(_Recurrent):
         )  # fmt: skip
         return found[:3] if cell is None else found
 
-    def grad(self, ct: Any, y: Any, *operands: Any) -> Any:
-        raise UnsupportedOpError(
-            "the fused recurrent operator has no second derivative",
-            hint="use the cells (rnn.LSTMCell ...) with unroll where one is needed",
-        )
+    def decompose(
+        self,
+        d_output: Any,
+        d_hidden: Any,
+        d_cell: Any,
+        data: Any,
+        params: Any,
+        hidden: Any,
+        cell: Any = None,
+        reserve: Any = None,
+        sequence_length: Any = None,
+        masks: Any = None,
+    ) -> Any:
+        def run(*operands: Any) -> Any:
+            return unrolled(self.config, *operands, sequence_length, masks)
+
+        inputs = [data, params, hidden, cell]
+        cts = [d_output, d_hidden] + ([] if cell is None else [d_cell])
+        grads = vjp(run, inputs, cts)
+        given = [(g, x) for g, x in zip(grads, inputs, strict=True) if x is not None]
+        return tuple(F.zeros_like(x) if g is None else g for g, x in given)
+
+    def onnx(self, g: Any, *names: str) -> Any:
+        if g.microsoft:  # in memory the kernel is faster than the unrolled graph is built
+            raise UnsupportedOpError("rnn_grad runs as a kernel")
+        return _unrolled_form(g, names[3])
 
     samples = [
         S((2, 2, 3), None, None, (2, 2, 2), 3 * (2 + 3) + 2 * 3, (1, 2, 3), None, None, None, None,

@@ -153,7 +153,7 @@ class AdaBelief(_Moments):
     ) -> None:
         """Descend along the mean over the deviation from it."""
         mean, var = state
-        g = self._decayed(grad, weight, wd)
+        g = self._decayed_then_clipped(grad, weight, wd)
         scratch = temporary(weight, 2)
         mean *= self.beta1
         mean += np.multiply(g, 1.0 - self.beta1, out=scratch)
@@ -368,7 +368,15 @@ class LAMB(_LayerWise):
 
 @register
 class LANS(_LayerWise):
-    """LAMB with Nesterov's momentum and normalised gradients (arXiv:2006.13484)."""
+    """LAMB with Nesterov's momentum and normalised gradients (arXiv:2006.13484).
+
+    Parameters
+    ----------
+    lower_bound, upper_bound : float, optional
+        Limits of the norm of the weight.
+    use_fused_step : bool
+        Without it the second half of the step decays what the first half left, as in MXNet.
+    """
 
     def __init__(
         self,
@@ -405,12 +413,16 @@ class LANS(_LayerWise):
         deviation = np.divide(var, second, out=temporary(weight, 1))
         np.sqrt(deviation, out=deviation)
         deviation += self.epsilon
-        steps = [np.divide(mean, deviation, out=temporary(weight, 2)), np.divide(g, deviation, out=g)]
-        steps[0] /= first
+        ahead = np.divide(mean, deviation, out=temporary(weight, 2))
+        ahead /= first
+        now = np.divide(g, deviation, out=g)
         decay = np.multiply(weight, wd, out=deviation)
         size = self._bounded(norm(weight))
-        for step, share in zip(steps, (self.beta1, 1.0 - self.beta1), strict=True):
-            step += decay
-            step *= lr * share * self._ratio(size, step)
-        for step in steps:
-            weight -= step
+        ahead += decay
+        ahead *= lr * self.beta1 * self._ratio(size, ahead)
+        if not self.use_fused_step:  # MXNet's second step decays what the first one left
+            decay -= np.multiply(ahead, wd, out=temporary(weight, 3))
+        now += decay
+        now *= lr * (1.0 - self.beta1) * self._ratio(size, now)
+        weight -= ahead
+        weight -= now

@@ -361,6 +361,18 @@ class Optimizer:
         decay = np.multiply(weight, wd, out=temporary(weight, 1))
         return np.add(found, decay, out=decay if found is grad else found)
 
+    def _decayed_then_clipped(
+        self, grad: np.ndarray, weight: np.ndarray, wd: float
+    ) -> np.ndarray:
+        """Gradient, rescaled, plus ``wd * weight``, then clipped (temporaries 0 and 1)."""
+        found = np.multiply(grad, self.rescale_grad, out=temporary(grad))
+        if wd:
+            found += np.multiply(weight, wd, out=temporary(weight, 1))
+        clip = self.clip_gradient
+        if clip is not None and clip > 0:
+            np.clip(found, -clip, clip, out=found)
+        return found
+
     def _time(self, index: Any) -> int:
         """Return the number of this update of a parameter, from 1."""
         return self._index_update_count[index]
@@ -437,5 +449,5 @@ class Test(Optimizer):
         self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
     ) -> None:
         """``weight -= lr * (rescale_grad * grad + wd * weight)``."""
-        weight -= lr * self._decayed(grad, weight, wd)
+        weight -= lr * (self.rescale_grad * grad + wd * weight)
         state[...] = weight

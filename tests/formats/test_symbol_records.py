@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgluon.errors import FormatError
-from symgluon.formats import symbol_records
+from symgluon.formats import symbol_records, symbol_text
 from symgluon.formats.symbol_records import (
     NodeRecord,
     SymbolRecords,
@@ -220,6 +220,7 @@ def test_axis_of_argmax(version, axis):
         ("RNN", {"mode": "lstm"}, ["x_parameters", "x_state", "x_state_cell"]),
         ("RNN", {"mode": "gru"}, ["x_parameters", "x_state"]),
         ("exp", {}, []),
+        ("UpSampling", {"sample_type": "nearest"}, []),
     ],
 )
 def test_operands_that_lack(op, attrs, names):
@@ -244,6 +245,17 @@ def test_hidden_keys_without_underscores():
     }  # fmt: skip
     assert nodes["bn_gamma"].hidden == {"__lr_mult__": "5"}
     assert nodes["bn_moving_mean"].hidden["__ctx_group__"] == "dev"
+
+
+def test_initial_values_of_files_before_0_9_4():
+    for op, text in (("UpSampling", '["bilinear", {}]'), ("exp", None)):
+        node = {"op": op, "name": "x", "inputs": [[0, 0, 0], [1, 0, 0]]}
+        content = {
+            "nodes": [variable("data"), variable("w"), node],
+            "heads": [[2, 0, 0]],
+            "attrs": {"mxnet_version": ["int", 903]},
+        }
+        assert parse(content).nodes[1].hidden.get("__init__") == text
 
 
 def test_underscored_spelling_counts():
@@ -440,6 +452,13 @@ def test_brackets_in_strings_are_no_nesting():
     assert parse(content).nodes[2].attrs["x"] == '[{"' * 500 + "\\"
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 1000])
+def test_nesting_is_seen_across_chunks(monkeypatch, chunk):
+    monkeypatch.setattr(symbol_text, "_CHUNK", chunk)
+    text = r'{"a[\"[{": [["\\", "\\\"]:"], {"]": 1}]}'
+    assert symbol_text._structure(text.encode()) == (3, 2, 2, 2)
+
+
 def test_a_chain_of_5000_operators():
     nodes = [variable("x")]
     nodes += [{"op": "exp", "name": f"e{i}", "inputs": [[i, 0, 0]]} for i in range(5000)]
@@ -482,6 +501,8 @@ HEAVY = {
     + '}}],"heads":[[0,0]]}',
     "empty objects": repeated("{}", 100_000, after="]}"),
     "empty arrays": repeated("[]", 100_000, after="]}"),
+    "empty strings": repeated('""', 100_000, after="]}"),
+    "escapes": '{"' + "\\\\" * 200_000,
     "quotes": '{"' + '\\"' * 200_000,
 }  # fmt: skip
 

@@ -98,6 +98,9 @@ CASES = [
     (lambda x: np.flip(x, axis=(1, 2)), [X4]),
     (lambda x: np.pad(x, ((0, 0), (0, 0), (1, 2), (0, 1)), constant_values=3.0), [X4]),
     (lambda x: np.broadcast_to(x[:, :1], (x.shape[0], 5, 6, 6)), [X4]),
+    (lambda x: np.broadcast_to(np.ones((1, 3)) * 2, (x.shape[0], 3)) + x.sum(axis=(1, 2))[:, :3],
+     [X4]),
+    (lambda x: np.zeros((x.shape[0], 2)) + np.full((2,), 3.0), [X4]),
     (lambda x: npx.pooling(x, kernel=(2, 2), stride=(2, 2), pool_type="max"), [X4]),
     (lambda x: npx.pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="avg",
                            count_include_pad=False), [X4]),
@@ -181,10 +184,11 @@ def test_input_as_output_and_names():
 
 
 def test_everything_unsupported_is_named_at_once():
-    graph = trace(lambda x: [np.linalg.cholesky(x @ x.T), np.broadcast_to(x[:1], x.shape)], [A])
+    graph = trace(lambda x: [x + np.random.poisson(2, size=3), np.random.permutation(3) + x], [A])
     with pytest.raises(UnsupportedOpError) as caught:
         symbol_from_graph(graph)
-    assert "broadcast_to" in str(caught.value)
+    assert {u.op for u in caught.value.unsupported} == {"random_poisson", "random_permutation"}
+    assert "test_symbol_write.py" in str(caught.value)
 
 
 def test_reshape_codes():

@@ -173,6 +173,18 @@ def test_ctc(layout, lengths):
     np.testing.assert_allclose(operands[0].grad.asnumpy().sum(-1), 0, atol=1e-5)
 
 
+def test_ctc_has_no_second_derivative():
+    """It says so: zeros would be wrong."""
+    scores = mx.np.array(draw(8, (1, 3, 3)), dtype="float32")
+    scores.attach_grad()
+    with mx.autograd.record():
+        found = losses.CTCLoss()(scores, mx.np.array([[0.0]]))
+        (first,) = mx.autograd.grad(found, [scores], create_graph=True)
+        total = (first * first).sum()
+    with pytest.raises(mx.MXNetError, match="second derivative"):
+        total.backward()
+
+
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match="signed or binary"):
         losses.LogisticLoss(label_format="other")

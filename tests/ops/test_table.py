@@ -28,11 +28,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "its gradient is that of a loss, whatever cotangent arrives",
     )
     | {
-        "rnn_grad": "it raises: the fused recurrent operator has no second derivative",
         "box_nms": "moving the class number of a row makes it another class",
     },
     "types": {"nan_to_num": "the largest finite number depends on the dtype"},
-    "second": {"rnn": "it raises: the fused recurrent operator has no second derivative"},
+    "second": {},
     "sizes": {"rnn": "the lengths of sequences are bounded by data"},
     "onnx": {
         **dict.fromkeys(
@@ -77,8 +76,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             ),
             "training targets, and gradients of detectors: they run on the interpreter",
         ),
-        "rnn_grad": "it runs on the interpreter",
-        "rnn[3]": "ONNX's LSTM has no projection",
+        **dict.fromkeys(("rnn[3]", "rnn_grad"), "unrolled: not with a free number of steps"),
         "mean[7]": "ONNX Runtime gives 0 for the mean of nothing, NumPy and MXNet NaN",
     },
     "onnx13": {
