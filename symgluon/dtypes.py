@@ -286,10 +286,7 @@ def _scalar_type(array_dtype: DType, scalar: Any) -> DType:
     if is_float(array_dtype):
         return resolve(array_dtype)
     # NumPy's scalars count by their kind, not their width; a symbolic dimension is an integer
-    if isinstance(scalar, np.generic):
-        floating = is_float(scalar.dtype)
-    else:
-        floating = isinstance(scalar, float)
-    if floating:
+    numpy_scalar = isinstance(scalar, np.generic)
+    if is_float(scalar.dtype) if numpy_scalar else isinstance(scalar, float):
         return float64
     return int64 if array_dtype == bool_ else resolve(array_dtype)

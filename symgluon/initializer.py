@@ -13,21 +13,29 @@ import numpy as np
 from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.generator import generator
+from symgluon.ops.kernels.rnn import RnnConfig, param_size, unpack_params
 
 
 class InitDesc(str):
-    """Name of a parameter, with its attributes."""
+    """Name of a parameter, with its attributes and the initializer of the whole net."""
 
     attrs: dict[str, Any]
+    global_init: Any
 
-    def __new__(cls, name: str, attrs: Mapping[str, Any] | None = None) -> InitDesc:
+    def __new__(
+        cls, name: str, attrs: Mapping[str, Any] | None = None, global_init: Any = None
+    ) -> InitDesc:
         """Make the description of a parameter called `name`."""
         made = super().__new__(cls, name)
         made.attrs = dict(attrs or {})
+        made.global_init = global_init
         return made
 
 
 _REGISTRY: dict[str, Any] = {}
+#: ends of names that say what an array begins with
+_ONES = ("gamma", "running_var", "moving_var", "max")
+_ZEROS = ("beta", "running_mean", "moving_mean", "moving_avg", "moving_inv_var", "min")
 C = TypeVar("C", bound=type)
 
 
@@ -63,10 +71,18 @@ def create(init: Any, **kwargs: Any) -> Any:
         return create(name, **given)
     cls = _REGISTRY.get(init.lower())
     if cls is None:
-        raise AttributeValueError(
+        raise _NameError(
             f"there is no initializer {init!r}", hint=f"known: {', '.join(sorted(_REGISTRY))}"
         )
     return cls(**kwargs)
+
+
+class _NameError(AttributeValueError, AssertionError):
+    """An initializer or a parameter nobody knows: an AssertionError in MXNet."""
+
+
+class _LoadedShapeError(ShapeError, AssertionError):
+    """A loaded value of another shape: an AssertionError in MXNet."""
 
 
 def _fill(array: Any, values: Any) -> None:
@@ -80,10 +96,11 @@ def _fill(array: Any, values: Any) -> None:
 
 
 class Initializer:
-    """Base class: the name of a parameter says which rule applies.
+    """Base class; subclasses define ``_init_weight(self, name, array)``.
 
-    Names that end in bias, beta, running_mean and moving_mean become 0; gamma, running_var and
-    moving_var become 1; everything else is a weight.
+    A parameter is initialised by that rule whatever its name is.  Called directly, as
+    ``init(InitDesc("fc_bias"), array)``, the end of the name decides: weight is the rule, bias,
+    beta, running_mean and moving_mean are 0, gamma, running_var and moving_var are 1.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -107,7 +124,15 @@ class Initializer:
         return hash((type(self), repr(self._kwargs)))
 
     def __call__(self, desc: Any, arr: Any) -> None:
-        """Initialise `arr` by the rule its name asks for."""
+        """Initialise `arr` by the rule its name asks for.
+
+        Raises
+        ------
+        ValueError
+            If the name says nothing.
+        """
+        if not isinstance(desc, str):
+            raise TypeError(f"the name must be a string, received {type(desc).__name__}")
         desc = desc if isinstance(desc, InitDesc) else InitDesc(str(desc))
         own = desc.attrs.get("__init__")
         if own:
@@ -118,19 +143,21 @@ class Initializer:
             self._print_func(arr)
 
     def _dispatch(self, desc: InitDesc, arr: Any) -> None:
-        if desc.endswith(("gamma", "running_var", "moving_var", "moving_inv_var")):
-            _fill(arr, 1)
-        elif desc.endswith(("bias", "beta", "running_mean", "moving_mean", "moving_avg")):
-            if desc.endswith("bias"):
-                self._init_bias(desc, arr)
-            else:
-                _fill(arr, 0)
-        elif desc.endswith("min"):
-            _fill(arr, 0)
-        elif desc.endswith("max"):
-            _fill(arr, 1)
-        else:
+        """Choose by the end of the name."""
+        if desc.endswith("weight"):
             self._init_weight(desc, arr)
+        elif desc.endswith("bias"):
+            self._init_bias(desc, arr)
+        elif desc.endswith(_ONES):
+            _fill(arr, 1)
+        elif desc.endswith(_ZEROS):
+            _fill(arr, 0)
+        else:
+            raise AttributeValueError(
+                f"Unknown initialization pattern for {desc}",
+                hint='names end in "weight", "bias", "gamma" (1) or "beta" (0); give the parameter '
+                "an initializer of its own",
+            )
 
     def init_weight_directly(self, desc: Any, arr: Any) -> None:
         """Initialise `arr` by this initializer whatever its name is."""
@@ -140,8 +167,8 @@ class Initializer:
         _fill(arr, 0)
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
-        raise AttributeValueError(
-            f"{type(self).__name__} does not say how to initialise the weight {desc!s}"
+        raise NotImplementedError(
+            f"{type(self).__name__} must define _init_weight(self, name, array)"
         )
 
     def __repr__(self) -> str:
@@ -177,7 +204,7 @@ class Load:
             value = self.param[name]
             values = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
             if tuple(values.shape) != tuple(arr.shape):
-                raise ShapeError(
+                raise _LoadedShapeError(
                     f"parameter {name} has shape {tuple(arr.shape)}, the loaded value "
                     f"{tuple(values.shape)}"
                 )
@@ -185,7 +212,7 @@ class Load:
         elif self.default_init is not None:
             self.default_init(name, arr)
         else:
-            raise AttributeValueError(
+            raise _NameError(
                 f"Cannot Initialize parameter {name}: it is not loaded and there is no default_init"
             )
 
@@ -199,7 +226,9 @@ class Mixed:
     def __init__(self, patterns: list[str], initializers: list[Any]) -> None:
         if len(patterns) != len(initializers):
             raise AssertionError(f"{len(patterns)} patterns for {len(initializers)} initializers")
-        self.map = [(re.compile(p), create(i)) for p, i in zip(patterns, initializers, strict=True)]
+        self.map = [
+            (re.compile(p), create(i)) for p, i in zip(patterns, initializers, strict=True)
+        ]
 
     def __call__(self, name: str, arr: Any) -> None:
         """Initialise `arr` by the first pattern that matches."""
@@ -361,12 +390,22 @@ class LSTMBias(Initializer):
         values[size : 2 * size] = self.forget_bias
         _fill(arr, values)
 
-    _init_bias = _init_weight
-
 
 @register
 class RNNFused(Initializer):
-    """Initialise the flat vector of a fused recurrent layer part by part."""
+    """Initialise the flat vector of a fused recurrent layer part by part.
+
+    Parameters
+    ----------
+    mode : str
+        ``rnn_relu``, ``rnn_tanh``, ``lstm`` or ``gru``.
+    num_layers, state_size, bidirectional, projection_size
+        Those of the layer.
+    i2h_weight_initializer, h2h_weight_initializer, h2r_weight_initializer : optional
+        Of the weights; default: what `set_initializer` was given.
+    i2h_bias_initializer, h2h_bias_initializer : optional
+        Of the biases; default: zeros.
+    """
 
     def __init__(
         self,
@@ -381,9 +420,44 @@ class RNNFused(Initializer):
         h2h_bias_initializer: Any = None,
         h2r_weight_initializer: Any = None,
     ) -> None:
-        super().__init__(mode=mode, num_layers=num_layers, state_size=state_size)
+        super().__init__(
+            mode=mode, num_layers=num_layers, state_size=state_size, bidirectional=bidirectional,
+            projection_size=projection_size,
+        )  # fmt: skip
         self.mode, self.num_layers, self.state_size = mode, num_layers, state_size
         self.bidirectional, self.projection_size = bidirectional, projection_size
+        self._parts = (
+            i2h_weight_initializer, h2h_weight_initializer, h2r_weight_initializer,
+            "zeros" if i2h_bias_initializer is None else i2h_bias_initializer,
+            "zeros" if h2h_bias_initializer is None else h2h_bias_initializer,
+        )  # fmt: skip
+        self._default: Any = None
+
+    def set_initializer(self, init: Any) -> None:
+        """Set what weights without an initializer of their own are initialised by."""
+        self._default = init
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
-        _fill(arr, generator().uniform(-0.07, 0.07, arr.shape))
+        kind: Any = self.mode
+        config = RnnConfig(
+            kind, self.state_size, self.num_layers, self.bidirectional, self.projection_size
+        )
+        fixed = param_size(config, 0)
+        rows = param_size(config, 1) - fixed
+        flat = np.zeros(arr.shape, arr.dtype)
+        parts = unpack_params(flat, config, (arr.shape[0] - fixed) // rows)
+        default = Uniform() if self._default is None else create(self._default)
+        for each in parts:
+            for part, init in zip(each, self._parts, strict=True):
+                if part is not None:
+                    rule = default if init is None else create(init)
+                    _write(rule, desc, part)
+        _fill(arr, flat)
+
+
+def _write(rule: Any, desc: Any, part: np.ndarray) -> None:
+    """Initialise a part of an array by `rule`, which sees a handle of its own."""
+    handle = wrap(np.zeros(part.shape, part.dtype))
+    handle._owned = True
+    rule.init_weight_directly(desc, handle)
+    part[...] = handle._content()

@@ -31,12 +31,10 @@ LAYERS = {
     "symgluon.numpy": 5,
     "symgluon.numpy_extension": 5,
     "symgluon.ndarray": 5,
-    "symgluon.symbol": 5,
     "symgluon.gluon": 6,
     "symgluon.initializer": 6,
     "symgluon.optimizer": 6,
     "symgluon.lr_scheduler": 6,
-    "symgluon.amp": 6,
     "symgluon.kvstore": 6,
     "symgluon": 7,
 }
@@ -46,15 +44,11 @@ ALLOWED = {
     "onnx": (
         "symgluon.formats.onnx",
         "symgluon.backends",
-        "symgluon.serve",
-        "symgluon.quantize",
         "symgluon.cli",
     ),
     "onnxruntime": (
         "symgluon.formats.onnx",
         "symgluon.backends",
-        "symgluon.serve",
-        "symgluon.quantize",
         "symgluon.cli",
     ),
 }

@@ -107,8 +107,12 @@ def gluon_net(folder: Path) -> None:
     print("   after the passes:\n" + indent(main_part(graph)))
     done = ", ".join(f"{k} {v}" for k, v in report.totals().items() if v)
     print(f"   {report.nodes_before} -> {report.nodes_after} nodes: {done}")
-    plan = make_plan(graph, {n: int(s) for n, s in zip(("batch", "d2", "d3"), (2, 16, 16))})
-    print(f"   memory plan for {x.shape}: peak {plan.peak:,} bytes, sum of all buffers {plan.total:,}")
+    plan = make_plan(
+        graph, {n: int(s) for n, s in zip(("batch", "d2", "d3"), (2, 16, 16), strict=True)}
+    )
+    print(
+        f"   memory plan for {x.shape}: peak {plan.peak:,} bytes, sum of all buffers {plan.total:,}"
+    )
     if check_plan(graph, plan):
         failed.append("the memory plan overlaps")
 
@@ -129,7 +133,9 @@ def main_part(graph: Graph) -> str:
 
 def indent(text: str) -> str:
     """Indent and cut long lines to one screen's width."""
-    lines = [line[:112] + ("..." if len(line) > 112 else "") for line in text.rstrip().splitlines()]
+    lines = [
+        line[:112] + ("..." if len(line) > 112 else "") for line in text.rstrip().splitlines()
+    ]
     return "\n".join("     " + line for line in lines)
 
 

@@ -161,4 +161,3 @@ def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Execut
     for name in backend.pipeline(options):
         run_pipeline(copy, name)
     return backend.compile(copy, options)
-

@@ -2,32 +2,40 @@
 
 A session is made for an operator with its attributes, dtypes and ranks; sizes stay free.  Where the
 lowering asked about a size, the guard is kept with the session and tested.
+
+Sessions for little work run in the caller's thread.  Those for much work have threads of their own
+that do not spin, and only so many of them are kept that a process does not fill up with threads:
+ONNX Runtime's shared pool is no way out, since it forbids every other session of the process.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symgluon import config
-from symgluon.backends.sessions import Runner, make_session
-from symgluon.errors import SymgluonError
-from symgluon.formats.onnx.writer import build_model
+from symgluon.backends.sessions import Runner, refusals, session_of
+from symgluon.errors import AttributeValueError, DTypeError, ShapeError, SymgluonError
 from symgluon.ir.dims import DimScope, Guard
 from symgluon.ir.graph import Graph
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
 from symgluon.ops.region import resolve_dims
 
-_OPSET = 20
-_LIMIT = 500
+_LARGE = 1 << 16  # elements of all operands from which more than one thread pays
+_MOST_SMALL = 500
+_MOST_LARGE = 64
+_MOST_THREADS = 8
+_MOST_SHAPES = 256
+_MOST_ENTRIES = 63
 
 
 class Entry(NamedTuple):
     """One session and the sizes it is good for."""
 
-    run: Any  # Runner, or None: the operator has no session form
+    run: Runner | None  # None: the operator has no session form
     guards: tuple[Guard, ...]
     names: tuple[tuple[str, int, int], ...]  # dimension, operand, axis
 
@@ -39,23 +47,78 @@ class Entry(NamedTuple):
         return all(g.holds(env) for g in self.guards)
 
 
-_cache: OrderedDict[Any, list[Entry]] = OrderedDict()
+class _Group:
+    """Entries of one operator at its dtypes and ranks: by exact shapes, then by guards."""
+
+    def __init__(self) -> None:
+        self.entries: tuple[Entry, ...] = ()
+        self.exact: dict[Any, Entry] = {}
+
+    def find(self, data: Sequence[Any]) -> Entry | None:
+        """Return the entry for these arrays, or None."""
+        entries = self.entries
+        if len(entries) == 1 and not entries[0].guards:
+            return entries[0]
+        shapes = tuple([None if d is None else d.shape for d in data])
+        found = self.exact.get(shapes)
+        if found is None:
+            for entry in entries:
+                if entry.fits(data):
+                    if len(self.exact) >= _MOST_SHAPES:
+                        self.exact = {}
+                    self.exact[shapes] = entry
+                    return entry
+        return found
+
+
+class _Cache:
+    """Groups by operator, dtypes and ranks; the ones not used for long are dropped."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.groups: OrderedDict[Any, _Group] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def find(self, key: Any, data: Sequence[Any]) -> Entry | None:
+        """Return the entry for these arrays, or None."""
+        group = self.groups.get(key)
+        return None if group is None else group.find(data)
+
+    def add(self, key: Any, entry: Entry) -> None:
+        """Keep an entry; the group used least recently goes."""
+        with self.lock:
+            group = self.groups.setdefault(key, _Group())
+            group.entries = (*group.entries[-_MOST_ENTRIES:], entry)
+            self.groups.move_to_end(key)
+            while len(self.groups) > self.limit:
+                self.groups.popitem(last=False)
+
+    def touch(self, key: Any) -> None:
+        """Note that a group is used."""
+        with self.lock:
+            if key in self.groups:
+                self.groups.move_to_end(key)
+
+
+_small = _Cache(_MOST_SMALL)
+_large = _Cache(_MOST_LARGE)
 
 
 def run_in_session(op: Op, data: Sequence[Any]) -> Any:
     """Run one operator in its session; NotImplemented where it has none."""
-    key = (op, *[(0, "") if d is None else (d.ndim, d.dtype.char) for d in data])
-    entries = _cache.get(key)
-    if entries is None:
-        entries = _cache[key] = []
-        if len(_cache) > _LIMIT:
-            _cache.popitem(last=False)
-    for entry in entries:
-        if entry.fits(data):
-            break
-    else:
-        entry = _build(op, data)
-        entries.append(entry)
+    key = (op, *[None if d is None else (d.ndim, d.dtype.char) for d in data])
+    size = sum([d.size for d in data if d is not None])
+    cache = _small if size < _LARGE else _large
+    entry = cache.find(key, data)
+    if entry is None:
+        threads = 1 if cache is _small else min(config.threads(), _MOST_THREADS)
+        found = _build(op, data, threads)
+        if found is None:
+            return NotImplemented  # the kernel says what is wrong with the operands
+        entry = found
+        cache.add(key, entry)
+    elif len(cache.groups) * 2 > cache.limit:  # nothing is dropped soon: spare the bookkeeping
+        cache.touch(key)
     if entry.run is None:
         return NotImplemented
     try:
@@ -65,39 +128,47 @@ def run_in_session(op: Op, data: Sequence[Any]) -> Any:
     return results[0] if len(results) == 1 else results
 
 
-def _build(op: Op, data: Sequence[Any]) -> Entry:
+def _build(op: Op, data: Sequence[Any], threads: int) -> Entry | None:
+    """Make a session; None for operands that do not fit the operator."""
     scope = DimScope()
-    graph = Graph(op.name)
     names: list[tuple[str, int, int]] = []
-    operands: list[Any] = []
+    runner: Runner | None = None
+    refused: tuple[type[Exception], ...] = (SymgluonError, *refusals())
     try:
         with scope:
-            for i, array in enumerate(data):
-                if array is None:
-                    operands.append(None)
-                    continue
-                shape = []
-                for axis, n in enumerate(array.shape):
-                    dim = scope.new(f"n{i}_{axis}", n)
-                    names.append((dim.bare or "", i, axis))
-                    shape.append(dim)
-                operands.append(graph.add_input(f"x{i}", TensorType(shape, array.dtype)))
-            node = graph.add(op, operands)
-            graph.set_outputs(node.outputs)
-            resolve_dims(graph, scope)
-            model = build_model(graph, opset=_OPSET, microsoft=True)
-        # one thread for little work, and never a pool that spins: hundreds of sessions may live
-        session = make_session(model, threads=1 if _is_small(data) else config.threads())
-        runner: Any = Runner(session, [i.name for i in model.graph.input])
-    except SymgluonError:
-        runner = None
+            graph = _traced(op, data, scope, names)
+            runner = session_of(graph, threads=threads)
+    except (ShapeError, DTypeError, AttributeValueError):
+        return None
+    except refused:
+        pass
     return Entry(runner, tuple(scope.guards), tuple(names))
 
 
-def _is_small(data: Sequence[Any]) -> bool:
-    return sum(d.size for d in data if d is not None) < 1 << 16
+def _traced(
+    op: Op, data: Sequence[Any], scope: DimScope, names: list[tuple[str, int, int]]
+) -> Graph:
+    """The operator as a graph with a name for each size."""
+    graph = Graph(op.name)
+    operands: list[Any] = []
+    for i, array in enumerate(data):
+        if array is None:
+            operands.append(None)
+            continue
+        shape = []
+        for axis, n in enumerate(array.shape):
+            dim = scope.new(f"n{i}_{axis}", n)
+            names.append((dim.bare or "", i, axis))
+            shape.append(dim)
+        operands.append(graph.add_input(f"x{i}", TensorType(shape, array.dtype)))
+    node = graph.add(op, operands)
+    graph.set_outputs(node.outputs)
+    resolve_dims(graph, scope)
+    return graph
 
 
 def clear() -> None:
     """Drop all sessions."""
-    _cache.clear()
+    for cache in (_small, _large):
+        with cache.lock:
+            cache.groups.clear()

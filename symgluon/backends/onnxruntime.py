@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from symgluon import config
 from symgluon.backends.numpy import Interpreter
-from symgluon.backends.partition import Part, Partitioned, partition
-from symgluon.backends.sessions import Runner, make_session, resolve_providers, runtime
-from symgluon.backends.support import needs_partition, supported
+from symgluon.backends.partition import compile_parts
+from symgluon.backends.sessions import make_session, refusals, resolve_providers, session_of
+from symgluon.backends.support import supported
 from symgluon.errors import UnsupportedOpError
-from symgluon.formats.onnx.writer import build_model
 from symgluon.ir.graph import Graph, Node
+from symgluon.ir.op import RANDOM
 from symgluon.ops.array import parameter_writes
 
-OPSET = 20
-#: calls with the same parameter arrays after which they are built into the session as constants
+#: calls with the same parameters after which they are built into the session as constants
 _STEADY_CALLS = 3
+#: a session with constants that served fewer calls did not pay for its making
+_WORTH_CALLS = 32
+_MOST_STEADY_CALLS = 1000
 
 
 class OnnxRuntimeBackend:
@@ -34,10 +39,12 @@ class OnnxRuntimeBackend:
         "threads": "threads inside an operator (default: OMP_NUM_THREADS)",
         "constant_weights": "build steady parameters into the session (default: True)",
     }
+    #: asking costs: `compile` does so only for graphs that are refused as a whole
+    partitions = True
 
     def supports(self, node: Node) -> bool:
         """Whether a session runs the node."""
-        return supported(node, OPSET)
+        return supported(node)
 
     def pipeline(self, options: Any) -> Sequence[str]:
         """Return the passes before compilation."""
@@ -48,41 +55,65 @@ class OnnxRuntimeBackend:
         return OrtExecutable(graph, options)
 
 
-def _session(graph: Graph, options: Any) -> Runner:
-    providers = resolve_providers(options.get("providers"))
-    model = build_model(graph, opset=OPSET, microsoft=True)
-    session = make_session(model, providers=providers, threads=options.get("threads"))
-    return Runner(session, [i.name for i in model.graph.input])
-
-
+# ---- graphs to sessions ------------------------------------------------------------------------
 def compile_plain(graph: Graph, options: Any) -> Any:
-    """Compile to one session where every node is supported, else to parts."""
+    """Compile to one session, or to parts where ONNX Runtime refuses it."""
+    settings = {
+        "providers": resolve_providers(options.get("providers")),
+        "threads": options.get("threads") or config.threads(),
+    }
     if not len(graph):
         return Interpreter(graph)  # results are operands: nothing to run
-    if not needs_partition(graph):
-        refused: tuple[type[Exception], ...] = (UnsupportedOpError, *_refusal())
+    if not any(RANDOM in node.op.effects for node in graph.nodes):
+        refused: tuple[type[Exception], ...] = (UnsupportedOpError, *refusals())
         try:
-            return _session(graph, options)
+            return session_of(graph, **settings)
         except refused:
             pass  # some node has no session form: find out which below
-    parts = partition(graph, lambda node: supported(node, OPSET))
-    if len(parts) == 1 and parts[0].supported and not _leaf_outputs(graph):
-        return _session(graph, options)
-
-    def compile_part(part: Part) -> Any:
-        return _session(part.graph, options) if part.supported else Interpreter(part.graph)
-
-    return Partitioned(graph, parts, compile_part)
+    return compile_parts(graph, supported, lambda part: session_of(part, **settings))
 
 
-def _leaf_outputs(graph: Graph) -> bool:
-    return any(v.producer is None for v in graph.outputs)
+#: graphs compiled before, without their parameters: a block that is hybridized anew, or built
+#: twice, does not compile again
+_compiled: OrderedDict[Any, Any] = OrderedDict()
+_LIMIT = 64
+_LARGEST_CONSTANTS = 1 << 20  # bytes that are still hashed, and kept alive, for this
+_lock = threading.Lock()
 
 
-def _refusal() -> tuple[type[Exception], ...]:
-    """Errors by which ONNX Runtime says that it has no kernel."""
-    state = runtime().capi.onnxruntime_pybind11_state
-    return (state.NotImplemented,)
+def compile_cached(graph: Graph, options: Any) -> Any:
+    """`compile_plain`, remembered by fingerprint and options."""
+    if sum(a.nbytes for a in graph.constants.values()) > _LARGEST_CONSTANTS:
+        return compile_plain(graph, options)
+    key = (
+        graph.fingerprint(),
+        options.get("providers"),
+        options.get("threads") or config.threads(),
+    )
+    with _lock:
+        found = _compiled.get(key)
+        if found is not None:
+            _compiled.move_to_end(key)
+            return found
+    found = compile_plain(graph, options)
+    with _lock:
+        _compiled[key] = found
+        if len(_compiled) > _LIMIT:
+            _compiled.popitem(last=False)
+    return found
+
+
+# ---- parameters as inputs, then as constants ---------------------------------------------------
+class _Version:
+    """The parameters between two changes."""
+
+    __slots__ = ("calls", "fixed", "stamp", "weights")
+
+    def __init__(self, stamp: int, weights: list[Any]) -> None:
+        self.stamp = stamp
+        self.weights = weights
+        self.calls = 0
+        self.fixed: Any = None
 
 
 class OrtExecutable:
@@ -91,18 +122,27 @@ class OrtExecutable:
     def __init__(self, graph: Graph, options: Any) -> None:
         self.graph = graph
         self.settings = options
-        self.run = compile_plain(graph, options)
+        self.run = compile_cached(graph, options)
         self.may_fix = bool(graph.params) and options.get("constant_weights", True)
-        self.fixed: Any = None
-        self.weights: list[Any] = []
-        self.stamp = -1
-        self.steady_calls = 0
+        self.patience = _STEADY_CALLS
+        self._versions: dict[Any, _Version] = {}  # by device
+        self._building = threading.Lock()
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in operand order."""
         return self.run(*arrays)  # type: ignore[no-any-return]
 
-    def steady(self, inputs: Sequence[Any], weights: Callable[[], list[Any]]) -> Any:
+    @property
+    def fixed(self) -> Any:
+        """A session with the present parameters as constants, None while there is none."""
+        for version in self._versions.values():
+            if version.stamp == parameter_writes.count:
+                return version.fixed
+        return None
+
+    def steady(
+        self, inputs: Sequence[Any], weights: Callable[[], list[Any]], device: Any = None
+    ) -> Any:
         """Run with parameters that are only asked for when they changed since the last call.
 
         Parameters
@@ -111,29 +151,46 @@ class OrtExecutable:
             The operands that are no parameters.
         weights : callable
             Returns the arrays of the parameters.
+        device : hashable, optional
+            Whose parameters they are.
         """
-        if self.stamp != parameter_writes.count:
-            self.stamp = parameter_writes.count
-            self.weights, self.steady_calls, self.fixed = weights(), 0, None
-        elif self.fixed is not None:
-            return self.fixed(*inputs)
-        elif self.may_fix:
-            self.steady_calls += 1
-            if self.steady_calls >= _STEADY_CALLS:
-                self.fixed = self._fix(self.weights)
-                self.weights = []
-                return self.fixed(*inputs)
-        return self.run(*inputs, *self.weights)
+        version = self._versions.get(device)
+        if version is None or version.stamp != parameter_writes.count:
+            version = self._renewed(weights, device)
+        version.calls += 1
+        if version.fixed is not None or (version.calls > self.patience and self._fix(version)):
+            return version.fixed(*inputs)
+        return self.run(*inputs, *version.weights)
 
-    def _fix(self, weights: Sequence[Any]) -> Any:
-        """Build the session with the parameters as constants."""
+    def _renewed(self, weights: Callable[[], list[Any]], device: Any) -> _Version:
+        """Ask for the parameters again; who changes them often gets no constants for a while."""
+        old = self._versions.get(device)
+        if old is not None and old.fixed is not None:
+            paid = old.calls - self.patience >= _WORTH_CALLS
+            self.patience = _STEADY_CALLS if paid else min(4 * self.patience, _MOST_STEADY_CALLS)
+        # first the stamp: a write in between makes this version old, not wrong
+        version = _Version(parameter_writes.count, weights())
+        current = {k: v for k, v in self._versions.items() if v.stamp == version.stamp}
+        self._versions = {**current, device: version}
+        return version
+
+    def _fix(self, version: _Version) -> bool:
+        """Build the session with the parameters as constants; False if it may not, or another does."""
+        if not self.may_fix or not self._building.acquire(blocking=False):
+            return False
+        try:
+            if version.fixed is None:
+                version.fixed = self._with_constants(version.weights)
+        finally:
+            self._building.release()
+        return True
+
+    def _with_constants(self, weights: Sequence[Any]) -> Any:
         from symgluon.passes import run_pipeline
 
         graph = self.graph.copy()
         for value, array in zip(list(graph.params.values()), weights, strict=True):
-            constant = graph.add_constant(array, value.name)
-            graph.replace_all_uses(value, constant)
-            graph.drop_leaf(value)
+            graph.freeze(value, array)
         run_pipeline(graph, "infer_ort")
         return compile_plain(graph, self.settings)
 

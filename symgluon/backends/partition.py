@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from symgluon.backends.support import bare_names, dimension_names
+from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
-from symgluon.ir.graph import Graph, Node, Value
+from symgluon.ir.graph import Graph, Node, Value, bodies
 
 
 class Part(NamedTuple):
@@ -24,33 +26,68 @@ class Part(NamedTuple):
 
 def partition(graph: Graph, supports: Callable[[Node], bool]) -> list[Part]:
     """Cut `graph` into parts, in the order they run."""
+    sources = _sources(graph)
     levels: dict[Node, int] = {}
     groups: dict[int, list[Node]] = {}
     for node in graph.nodes:
         parity = 0 if supports(node) else 1
         level = 0
-        for value in node.inputs:
+        for value in (*node.inputs, *_defining(node, sources)):
             if value is not None and value.producer is not None:
-                level = max(level, levels[value.producer])
+                level = max(level, levels.get(value.producer, 0))
         if level % 2 != parity:
             level += 1
         levels[node] = level
         groups.setdefault(level, []).append(node)
-    sources = _sources(graph)
     outputs = set(graph.outputs)
+    needed = _read_for_sizes(groups, levels, sources)
     return [
-        _part(graph, groups[level], level % 2 == 0, sources, outputs) for level in sorted(groups)
+        _part(graph, groups[level], level % 2 == 0, sources, outputs | needed)
+        for level in sorted(groups)
     ]
 
 
 def _sources(graph: Graph) -> dict[str, Value]:
-    """Operand that defines each named dimension."""
+    """Value that defines each named dimension: an operand, or the result that data made so."""
     found: dict[str, Value] = {}
-    for value in graph.operands():
+    for value in (*graph.operands(), *[v for node in graph.nodes for v in node.outputs]):
         for n in value.type.shape or ():
             if isinstance(n, Dim) and n.bare is not None:
                 found.setdefault(n.bare, value)
     return found
+
+
+def _defining(node: Node, sources: dict[str, Value]) -> list[Value]:
+    """Results whose sizes an attribute of `node` names: they are made before it."""
+    if not bodies(node.op) and not any(has_dims(a) for a in node.op.attrs().values()):
+        return []
+    names = dimension_names([node]) - bare_names([v.type for v in node.inputs if v is not None])
+    found = [sources[n] for n in sorted(names) if n in sources]
+    return [v for v in found if v.producer is not None and v.producer is not node]
+
+
+def _read_for_sizes(
+    groups: dict[int, list[Node]], levels: dict[Node, int], sources: dict[str, Value]
+) -> set[Value]:
+    """Results that a later group reads for their sizes alone."""
+    found: set[Value] = set()
+    for level, nodes in groups.items():
+        for value in _size_operands(nodes, sources):
+            if value.producer is not None and levels[value.producer] < level:
+                found.add(value)
+    return found
+
+
+def _size_operands(nodes: Sequence[Node], sources: dict[str, Value]) -> list[Value]:
+    """Values that a group has to be given for the sizes it names."""
+    inside = {v for node in nodes for v in node.outputs}
+    given = [
+        v for node in nodes for v in node.inputs
+        if v is not None and v not in inside and v.data is None
+    ]  # fmt: skip
+    missing = dimension_names(nodes) - bare_names([v.type for v in given])
+    found = [sources[name] for name in sorted(missing) if name in sources]
+    return [v for v in dict.fromkeys(found) if v not in inside]
 
 
 def _part(
@@ -62,6 +99,7 @@ def _part(
 ) -> Part:
     inside = set(nodes)
     part = Graph(graph.name)
+    part.hints = dict(graph.hints)
     env: dict[Value, Value] = {}
     inputs: list[Value] = []
 
@@ -85,9 +123,8 @@ def _part(
             origin=node.origin,
         )
         env.update(zip(node.outputs, copy.outputs, strict=True))
-    for name in sorted(_names(nodes) - _bare(inputs)):
-        if name in sources:
-            take(sources[name])
+    for value in _size_operands(nodes, sources):
+        take(value)
     results = [
         v
         for node in nodes
@@ -98,53 +135,35 @@ def _part(
     return Part(part, supported, tuple(inputs), tuple(results))
 
 
-def _names(nodes: Sequence[Node]) -> set[str]:
-    """Dimension names that the nodes need to know."""
-    found: set[str] = set()
-
-    def note(dim: Any) -> Any:
-        found.update(dim.names())
-        return dim
-
-    for node in nodes:
-        node.op.map_dims(note)
-        for value in node.outputs:
-            for n in value.type.shape or ():
-                if isinstance(n, Dim):
-                    found.update(n.names())
-    return found
-
-
-def _bare(values: Sequence[Value]) -> set[str]:
-    return {
-        n.bare
-        for v in values
-        for n in v.type.shape or ()
-        if isinstance(n, Dim) and n.bare is not None
-    }
-
-
 class Partitioned:
-    """Parts run one after the other."""
+    """Parts run one after the other; a value is dropped after its last reader."""
 
     def __init__(self, graph: Graph, parts: Sequence[Part], compile_part: Callable[[Part], Any]):
         slots: dict[Value, int] = {v: i for i, v in enumerate(graph.operands())}
         for value in graph.constants:
             slots[value] = len(slots)
+        first = len(slots)
         self.constants = [(slots[v], a) for v, a in graph.constants.items()]
-        self.steps = []
         for part in parts:
             for value in part.outputs:
                 slots[value] = len(slots)
-            self.steps.append(
-                (
-                    compile_part(part),
-                    tuple(slots[v] for v in part.inputs),
-                    tuple(slots[v] for v in part.outputs),
-                )
-            )
         self.size = len(slots)
         self.outputs = tuple(slots[v] for v in graph.outputs)
+        last = {slots[v]: i for i, part in enumerate(parts) for v in (*part.inputs, *part.outputs)}
+        dead: list[list[int]] = [[] for _ in parts]
+        keep = set(self.outputs)
+        for slot, i in last.items():
+            if slot >= first and slot not in keep:
+                dead[i].append(slot)
+        self.steps = [
+            (
+                compile_part(part),
+                tuple(slots[v] for v in part.inputs),
+                tuple(slots[v] for v in part.outputs),
+                tuple(dead[i]),
+            )
+            for i, part in enumerate(parts)
+        ]
 
     def __call__(self, *arrays: Any) -> tuple[Any, ...]:
         """Run the parts on arrays in operand order."""
@@ -152,7 +171,24 @@ class Partitioned:
         values[: len(arrays)] = arrays
         for slot, array in self.constants:
             values[slot] = array
-        for run, inputs, outputs in self.steps:
+        for run, inputs, outputs, dead in self.steps:
             for slot, array in zip(outputs, run(*[values[i] for i in inputs]), strict=True):
                 values[slot] = array
+            for slot in dead:
+                values[slot] = None
         return tuple([values[s] for s in self.outputs])
+
+
+def compile_parts(
+    graph: Graph, supports: Callable[[Node], bool], compile_part: Callable[[Graph], Any]
+) -> Any:
+    """Compile what is supported; the rest runs on the interpreter."""
+    from symgluon.backends.numpy import Interpreter
+
+    parts = partition(graph, supports)
+    leaves = any(v.producer is None for v in graph.outputs)
+    if len(parts) == 1 and parts[0].supported and not leaves:
+        return compile_part(graph)
+    return Partitioned(
+        graph, parts, lambda p: compile_part(p.graph) if p.supported else Interpreter(p.graph)
+    )

@@ -1,57 +1,99 @@
-"""What ONNX Runtime's CPU provider cannot run: found by lowering a node and looking at the result."""
+"""What ONNX Runtime cannot run: each operator at its types is put to it as a model of one node.
+
+No table of kernels is kept, so the answer is right for any version and build of ONNX Runtime.
+Asking takes a third of a millisecond, and is needed only for graphs that it refuses as a whole.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
+from symgluon.backends.sessions import refusals, session_of
 from symgluon.errors import SymgluonError
-from symgluon.ir.graph import Graph, Node
+from symgluon.ir.dims import Dim
+from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import RANDOM
+from symgluon.ir.types import TensorType
 
-#: ONNX operators without a float64 kernel (generated from the kernel list; a test keeps it right)
-NO_FLOAT64 = frozenset(
-    "Conv ConvTranspose AveragePool GlobalAveragePool GlobalMaxPool LpPool GlobalLpPool Elu Selu "
-    "LeakyRelu HardSigmoid HardSwish Softplus Softsign Mish Gelu Erf Tan Acos Asin Atan Asinh "
-    "Acosh Atanh Cosh Sinh InstanceNormalization LRN PRelu ThresholdedRelu GRU RNN LSTM Resize "
-    "MeanVarianceNormalization LpNormalization Celu GroupNormalization DepthToSpace MaxUnpool "
-    "FusedMatMul Swish RoiAlign".split()
-)
-
-_cache: dict[Any, bool] = {}
+_answers: OrderedDict[Any, bool] = OrderedDict()
+_LIMIT = 4096
 
 
-def supported(node: Node, opset: int) -> bool:
-    """Whether the CPU provider runs what `node` lowers to."""
+def supported(node: Node) -> bool:
+    """Whether ONNX Runtime's CPU provider runs what `node` lowers to, at its types."""
     if RANDOM in node.op.effects:
-        return False
-    key = (node.op, tuple(None if v is None else v.type for v in node.inputs), opset)
-    found = _cache.get(key)
+        return False  # its generator is not ours: the stream of numbers would be another
+    types = tuple(None if v is None else v.type for v in (*node.inputs, *node.outputs))
+    key = (node.op, types, tuple(_small_constant(v) for v in node.inputs))
+    found = _answers.get(key)
     if found is None:
-        if len(_cache) > 20_000:
-            _cache.clear()
-        found = _cache[key] = _lowers(node, opset)
+        found = _answers[key] = _ask(node)
+        if len(_answers) > _LIMIT:
+            _answers.popitem(last=False)
     return found
 
 
-def _lowers(node: Node, opset: int) -> bool:
-    from symgluon.formats.onnx.writer import lower_one
+def _small_constant(value: Value | None) -> Any:
+    """Content of a constant that may decide how a node is lowered (a shape, an axis, a bound)."""
+    data = None if value is None else value.data
+    return None if data is None else data.tobytes() if data.size <= 64 else True
 
-    kinds = {v.type.dtype.name for v in (*node.inputs, *node.outputs) if v is not None}
-    if "bfloat16" in kinds:
-        return False
+
+def _ask(node: Node) -> bool:
+    refused: tuple[type[Exception], ...] = (SymgluonError, *refusals())
     try:
-        emitted = lower_one(node, opset)
-    except SymgluonError:
+        session_of(_alone(node), threads=1, optimise=False)
+    except refused:
         return False
-    return "float64" not in kinds or not (emitted & NO_FLOAT64)
+    return True
 
 
-def needs_partition(graph: Graph) -> bool:
-    """Whether any node has a type or effect that a session may refuse."""
-    for node in graph.nodes:
-        if RANDOM in node.op.effects:
-            return True
+def _alone(node: Node) -> Graph:
+    """The node as a graph; dimensions that only the whole graph defines get an input each."""
+    graph = Graph("one")
+    known: dict[Value, Value] = {}
+    operands: list[Value | None] = []
+    for value in node.inputs:
+        if value is not None and value not in known:
+            known[value] = (
+                graph.add_constant(value.data, value.name)
+                if value.data is not None
+                else graph.add_input(value.name, value.type)
+            )
+        operands.append(None if value is None else known[value])
+    types = [v.type for v in graph.inputs]
+    for name in sorted(dimension_names([node]) - bare_names(types)):
+        graph.add_input(f"size_{name}", TensorType((Dim(name),), np.dtype(np.int8)))
+    copy = graph.add(node.op, operands, [v.type for v in node.outputs], name="result")
+    graph.set_outputs(copy.outputs)
+    return graph
+
+
+def dimension_names(nodes: Any) -> set[str]:
+    """Names of the dimensions that nodes may need to know: in attributes, types and bodies."""
+    found: set[str] = set()
+
+    def note(dim: Any) -> Any:
+        found.update(dim.names())
+        return dim
+
+    for node in nodes:
+        node.op.map_dims(note)
         for value in (*node.inputs, *node.outputs):
-            if value is not None and value.type.dtype.name in ("float64", "bfloat16"):
-                return True
-    return False
+            for n in (value.type.shape or ()) if value is not None else ():
+                if isinstance(n, Dim):
+                    found.update(n.names())
+        for body in bodies(node.op):
+            inner = dimension_names(body.nodes)
+            found |= inner - bare_names([v.type for v in body.operands()])
+    return found
+
+
+def bare_names(types: Any) -> set[str]:
+    """Names that stand alone as a dimension of a type."""
+    return {
+        n.bare for t in types for n in t.shape or () if isinstance(n, Dim) and n.bare is not None
+    }

@@ -116,7 +116,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
-        parts = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        parts = [
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)
+        ]
         return "  " + "  ".join(parts).rstrip()
 
     return "\n".join([line(head), *[line(r) for r in cells]])

@@ -33,7 +33,9 @@ class Health:
 def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "doctor", parents=[common], help="show versions, providers and problems of the installation"
+        "doctor",
+        parents=[common],
+        help="show versions, providers and problems of the installation",
     )
     parser.set_defaults(run=run)
 

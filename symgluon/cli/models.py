@@ -36,7 +36,9 @@ def open_runner(path: str, specs: Sequence[InputSpec]) -> Runner:
         recorded = _load_npz(path)
         outputs = [recorded[k] for k in sorted_outputs(recorded)]
         return Runner(path, [], lambda feeds: outputs)
-    raise UsageError(f"{path} holds parameters; verify runs models (.onnx, -symbol.json) or an .npz")
+    raise UsageError(
+        f"{path} holds parameters; verify runs models (.onnx, -symbol.json) or an .npz"
+    )
 
 
 def sorted_outputs(arrays: Mapping[str, Any]) -> list[str]:

@@ -115,8 +115,8 @@ def params_bytes(
 
     Notes
     -----
-    MXNet 2.0.0b1 writes bfloat16 into zip files, but does not read it back; it reads ours from a
-    binary list.
+    MXNet 2.0.0b1 writes bfloat16 into zip files, but does not read it back: for it, write a list.
+    MXNet loads V2 lists outside of np-shape mode only, and V3 lists within only.
     """
     if format in ("zip", "mxnet2"):
         if not isinstance(data, Mapping):

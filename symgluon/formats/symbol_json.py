@@ -204,7 +204,9 @@ def stated_dtype(node: NodeRecord) -> Any:
     from symgluon import dtypes
 
     text = node.hidden.get("__dtype__", "")
-    return dtypes.from_mx_code(int(text)) if text.lstrip("-").isdigit() and int(text) >= 0 else None
+    return (
+        dtypes.from_mx_code(int(text)) if text.lstrip("-").isdigit() and int(text) >= 0 else None
+    )
 
 
 def strip_prefixes(names: Iterable[str]) -> dict[str, str]:

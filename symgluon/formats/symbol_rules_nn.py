@@ -188,7 +188,7 @@ def boxes(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
         "roi_pooling": "ROIPooling",
     }[op.name]
     entry = w.node(name, *w.entries(ins), hint=node.outputs[0].name, **op.attrs())
-    if op.name == "roi_pooling" or len(node.outputs) == 1:
+    if len(node.outputs) == 1:
         return entry
     return w.outputs(entry, len(node.outputs))
 

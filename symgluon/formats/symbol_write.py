@@ -66,7 +66,7 @@ def symbol_parts(graph: Graph) -> tuple[SymbolRecords, dict[str, np.ndarray]]:
         raise UnsupportedOpError(
             f"operators that MXNet's symbol.json cannot say: {names}",
             unsupported=writer.unsupported,
-            hint="export(..., onnx=True) writes the ONNX file, which can",
+            hint='export(..., onnx="only") writes the ONNX file alone, which can',
         )
     return writer.records(heads), writer.constants
 

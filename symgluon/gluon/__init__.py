@@ -1,6 +1,6 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
-from symgluon.gluon import loss, model_zoo, nn, rnn
+from symgluon.gluon import loss, model_zoo, nn, rnn, utils
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter

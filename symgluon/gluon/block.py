@@ -164,7 +164,10 @@ class Block:
         default = initializer.Uniform() if init is None else initializer.create(init)
         if verbose and hasattr(default, "set_verbosity"):
             default.set_verbosity(verbose=verbose)
+        once: dict[int, tuple[str, Parameter]] = {}  # a shared parameter is met more than once
         for name, parameter in self.collect_params().items():
+            once.setdefault(id(parameter), (name, parameter))
+        for name, parameter in once.values():
             parameter.initialize(
                 None, device if ctx is None else ctx, default, force_reinit=force_reinit,
                 structural_name=name,
@@ -330,6 +333,8 @@ class Block:
     # ---- calling ---------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the hooks and :meth:`forward`."""
+        if self._forward_pre_hooks or self._forward_hooks:
+            self._warn_of_hooks()
         if self._forward_pre_hooks:
             for hook in list(self._forward_pre_hooks.values()):
                 hook(self, args)
@@ -342,6 +347,15 @@ class Block:
             for hook in list(self._forward_hooks.values()):
                 hook(self, args, out)
         return out
+
+    def _warn_of_hooks(self) -> None:
+        if state.region is not None:
+            warnings.warn(
+                f"the forward hooks of {type(self).__name__} run only now, while the hybridized "
+                "block around it is traced, with arrays that hold no numbers; call hybridize(False) "
+                "to have them run at every call",
+                stacklevel=3,
+            )
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)

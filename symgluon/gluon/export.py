@@ -81,13 +81,15 @@ def export_block(
     dynamic_batch: bool,
     dynamic_axes: Mapping[Any, Any] | None,
     functions: bool,
-    onnx: bool,
+    onnx: bool | str,
 ) -> Any:
     """Export `block`; see :meth:`HybridBlock.export`."""
     if opset not in OPSETS:
         raise AttributeValueError(f"export writes opsets 13 to 23, received opset={opset}")
     if not isinstance(epoch, int) or epoch < 0:
         raise AttributeValueError(f"epoch is a number >= 0, received {epoch!r}")
+    if onnx not in (True, False, "only"):
+        raise AttributeValueError(f'onnx is True, False or "only", received {onnx!r}')
     signature = block._signature
     if signature is None:
         raise RuntimeError(
@@ -99,11 +101,14 @@ def export_block(
         exported = trace_for_export(
             block, signature, names, dynamic_batch=dynamic_batch, dynamic_axes=dynamic_axes
         )
+    if path is not None and onnx == "only":
+        model = onnx_model(
+            block, exported, names, opset=opset, functions=functions, amp=not remove_amp_cast
+        )
+        return _write_onnx(f"{path}-{epoch:04d}.onnx", model)
     records = block._symbol_records(exported, names)
     auxiliary = auxiliary_variables(records)
-    saved = {
-        ("aux:" if n in auxiliary else "arg:") + n: a for n, a in exported.arrays.items()
-    }
+    saved = {("aux:" if n in auxiliary else "arg:") + n: a for n, a in exported.arrays.items()}
     if path is None:
         return records, saved
     model = None
@@ -236,10 +241,7 @@ def frozen(exported: Exported, *, parameters: bool = True) -> Graph:
             continue
         if origin.kind == "slot" and not parameters:
             continue
-        array = _array(origin, value, graph, exported)
-        constant = graph.add_constant(array, value.name)
-        graph.replace_all_uses(value, constant)
-        graph.drop_leaf(value)
+        graph.freeze(value, _array(origin, value, graph, exported))
     return graph
 
 
@@ -284,6 +286,13 @@ def _name_results(graph: Graph, exported: Exported) -> dict[str, str]:
     }
 
 
+def _write_onnx(path: str, model: Any) -> tuple[str]:
+    from symgluon.formats.atomic import write_group
+
+    write_group({path: model.SerializeToString(deterministic=True)})
+    return (path,)
+
+
 def _write(path: str, epoch: int, records: Any, saved: dict[str, Any], model: Any) -> Any:
     from symgluon.formats.atomic import write_group
     from symgluon.formats.params import params_bytes
@@ -311,6 +320,5 @@ def refuse_state(graph: Graph) -> None:
             f"the forward writes to {cells} also in predict mode; MXNet's symbol.json has no "
             "place for that",
             line=user_line() or None,
-            hint="write state only under autograd.is_training()",
+            hint='write state only under autograd.is_training(), or export(..., onnx="only")',
         )
-

@@ -36,7 +36,9 @@ def call_as_function(block: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
     types = [v.type for v in graph.outputs]
     if not graph.outputs:
         return unflatten(spec, iter(leaves))
-    node = outer.graph.add(Call(body), operands, types, name=block_hint(outer), origin=outer.origin())
+    node = outer.graph.add(
+        Call(body), operands, types, name=block_hint(outer), origin=outer.origin()
+    )
     targets = {value: cell for cell, value in inner.captures.values()}
     for index, value in graph.writes.items():
         outer.write(targets[value], node.outputs[index])

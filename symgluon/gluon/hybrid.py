@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgluon.errors import DeferredInitializationError
-from symgluon.gluon.block import Block, _Epoch
 from symgluon.gluon import export as exports
+from symgluon.gluon.block import Block, _Epoch
 from symgluon.gluon.parameter import Parameter
 from symgluon.gluon.trace import Cache, Entry, Traced, call_key, trace
 from symgluon.ir.graph import Graph
@@ -335,7 +335,7 @@ class HybridBlock(Block):
         dynamic_batch: bool = True,
         dynamic_axes: dict[Any, Any] | None = None,
         functions: bool = True,
-        onnx: bool = True,
+        onnx: bool | str = True,
         **kwargs: Any,
     ) -> Any:
         """Write the model for deployment: MXNet's symbol and parameters, and ONNX.
@@ -358,14 +358,21 @@ class HybridBlock(Block):
             cannot be kept free.
         functions : bool
             Write child blocks as ONNX functions.
-        onnx : bool
-            False: only MXNet's pair of files.
+        onnx : bool or "only"
+            False: only MXNet's pair of files.  "only": only the ONNX file, for what MXNet's symbol
+            cannot say, such as state that a call changes (a pair of graph input and output, noted in
+            the metadata as ``symgluon.state.NAME``).
 
         Returns
         -------
         tuple
-            Names of the symbol and the parameter file; for ``path=None`` the symbol and the
-            parameters.
+            Names of the symbol and the parameter file (``onnx="only"``: of the ONNX file); for
+            ``path=None`` the symbol and the parameters.
+
+        Raises
+        ------
+        UnsupportedOpError
+            If the symbol or ONNX cannot say an operator of the graph; nothing is written then.
         """
         return exports.export_block(
             self, path, epoch, remove_amp_cast=remove_amp_cast, opset=opset,

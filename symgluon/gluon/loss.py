@@ -525,8 +525,6 @@ class CTCLoss(Loss):
     def _rule(
         self, pred: Any, label: Any, pred_lengths: Any, label_lengths: Any, sample_weight: Any
     ) -> Any:
-        from symgluon.ops import ctc  # noqa: F401  (declares the operator)
-
         if self._layout == "NTC":
             pred = F.swapaxes(pred, axis1=0, axis2=1)
         if self._batch_axis == 1:

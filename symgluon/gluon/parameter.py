@@ -6,6 +6,7 @@ compiled entries find it again.  Cells are replaced only when shape, dtype or de
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -210,6 +211,11 @@ class Parameter:
 
         self._structure = structural_name or self._structure
         if self._cells and not force_reinit:
+            warnings.warn(
+                f"Parameter {self._where()} is already initialized, ignoring. Set "
+                "force_reinit=True to re-initialize.",
+                stacklevel=2 if structural_name == "" else 3,
+            )
             return
         devices = _device_list(device if ctx is None else ctx)
         if init is None:
@@ -243,14 +249,13 @@ class Parameter:
         self._deferred = None
         values = np.zeros(self._shape or (), self._dtype)
         rule = initializer.create(init if init is not None else default)
+        if isinstance(rule, initializer.RNNFused):
+            rule.set_initializer(default)
         with outside():
             handle = wrap(values, _array_class())
             handle._owned = True
-            desc = initializer.InitDesc(name, {"__init__": ""} if init is None else {})
-            if init is None:
-                rule(desc, handle)
-            else:
-                rule.init_weight_directly(desc, handle)
+            write = getattr(rule, "init_weight_directly", rule)
+            write(initializer.InitDesc(name, global_init=default), handle)
         self._place(handle._content(), devices)
 
     def _place(self, values: np.ndarray, devices: Sequence[Device]) -> None:
@@ -474,7 +479,9 @@ class Parameter:
         NotImplementedError
             Always: trace the block instead.
         """
-        raise NotImplementedError("symgluon traces blocks; use net.graph_for(x) or net.export(path)")
+        raise NotImplementedError(
+            "symgluon traces blocks; use net.graph_for(x) or net.export(path)"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         saved = dict(self.__dict__)
@@ -544,4 +551,3 @@ class Constant(Parameter):
     def grad_req(self, req: str) -> None:
         if req != "null":
             raise ValueError("a Constant has no gradient: grad_req can only be 'null'")
-

@@ -93,9 +93,7 @@ def trace(
         graph, out_leaves, writes = _close(region, outs, fresh, originals)
     resolve_dims(graph, scope)
     sources = _sources(graph, region, originals)
-    return Traced(
-        graph, scope, sources, out_spec, out_leaves, writes, _results(out_leaves), named
-    )
+    return Traced(graph, scope, sources, out_spec, out_leaves, writes, _results(out_leaves), named)
 
 
 def _results(out_leaves: Sequence[tuple[str, int, type[Array]]]) -> int:
@@ -199,7 +197,6 @@ class Entry:
             if isinstance(n, int)
         ]
         self.op = GraphOp(graph, options, traced.results)
-        self.last_device: Device | None = None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
         self.simple = (
             len(traced.out_leaves) == 1
@@ -255,13 +252,36 @@ class Entry:
             leaf._look()
             inputs.append(leaf._data)
         # the weights of another device are another list: the slots are asked again
-        if device is not self.last_device:
-            self.op.executable.stamp = -1
-            self.last_device = device
-        return steady(inputs, lambda: [p._cell(device)._data for p in self.slots])  # type: ignore[no-any-return]
+        return steady(inputs, lambda: [p._cell(device)._data for p in self.slots], device)  # type: ignore[no-any-return]
+
+    def _check_shared(self, leaves: Sequence[Array], device: Device | None) -> None:
+        """Refuse a write to memory that another operand is a view of.
+
+        Raises
+        ------
+        TraceError
+            An operand enters by value, so the write would not be seen through the other.
+        """
+        handles: dict[int, Array] = {id(leaf): leaf for leaf in leaves}
+        for kind, what in self.sources:
+            if kind in ("cell", "slot"):
+                cell = what if kind == "cell" else what._cell(device)
+                handles[id(cell)] = cell
+        for _, (kind, what) in self.traced.writes:
+            written = leaves[what] if kind == "arg" else what
+            written = what._cell(device) if kind == "slot" else written
+            root = written._root()
+            if any(h is not written and h._root() is root for h in handles.values()):
+                raise TraceError(
+                    "a hybridized block writes to an array that shares memory with another "
+                    "argument or captured array",
+                    hint="pass a copy() of one of them, or leave this block un-hybridized",
+                )
 
     def __call__(self, leaves: Sequence[Array], device: Device | None) -> Any:
         """Run the entry on these arguments."""
+        if self.traced.writes:
+            self._check_shared(leaves, device)
         if self.plain and not state.recording:
             found = self.predict(leaves, device)
             if found is not None:
@@ -406,4 +426,3 @@ def call_key(args: Sequence[Any], leaves: list[Array]) -> Any:
             hint="pass the value as an array, or leave this block un-hybridized",
         ) from None
     return key
-

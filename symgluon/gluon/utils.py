@@ -7,6 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def split_data(
     head = (slice(None),) * batch_axis
     return [
         view(data, (*head, slice(a, b))) if isinstance(data, Array) else data[(*head, slice(a, b))]
-        for a, b in zip(ends, ends[1:], strict=False)
+        for a, b in pairwise(ends)
     ]
 
 
@@ -109,7 +110,9 @@ def clip_global_norm(arrays: Sequence[Any], max_norm: float, check_isfinite: boo
     norm = math.sqrt(total) if math.isfinite(total) else total
     if check_isfinite and not math.isfinite(norm):
         warnings.warn(
-            "nan or inf is detected. Clipping results will be undefined.", UserWarning, stacklevel=2
+            "nan or inf is detected. Clipping results will be undefined.",
+            UserWarning,
+            stacklevel=2,
         )
     scale = max_norm / (norm + 1e-8)
     if scale < 1.0 or math.isnan(scale):

@@ -182,9 +182,7 @@ def kind(annotation: str) -> Kind:
     return _optional(found) if rest else found
 
 
-def parse_all(
-    where: str, kinds: Mapping[str, Kind], attrs: Mapping[str, str]
-) -> dict[str, Any]:
+def parse_all(where: str, kinds: Mapping[str, Kind], attrs: Mapping[str, str]) -> dict[str, Any]:
     """Parse string attributes; every unreadable or unknown one is named in one error."""
     values: dict[str, Any] = {}
     wrong: list[str] = []

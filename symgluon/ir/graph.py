@@ -3,7 +3,8 @@
 ``node.inputs`` holds the operand order and ``graph.nx`` the same edges (producer -> consumer, key
 = operand slot).  Six mutators and nothing else write both: :meth:`Graph.add`,
 :meth:`Graph.remove`, :meth:`Graph.set_input`, :meth:`Graph.replace_all_uses`,
-:meth:`Graph.set_outputs` and :meth:`Graph.inline`.  Order is data: ``node.order`` is a valid topological order at all times.
+:meth:`Graph.set_outputs` and :meth:`Graph.inline`.  Order is data: ``node.order`` is a valid
+topological order at all times.
 """
 
 from __future__ import annotations
@@ -175,16 +176,11 @@ class Graph:
     @property
     def functions(self) -> dict[str, Graph]:
         """Bodies of the `Call` nodes by name, callees before callers."""
+        from symgluon.ir.printer import all_bodies
+
         found: dict[str, Graph] = {}
-
-        def visit(graph: Graph) -> None:
-            for node in graph.nodes:
-                for body in bodies(node.op):
-                    if body.name not in found:
-                        visit(body)
-                        found[body.name] = body
-
-        visit(self)
+        for body in all_bodies(self):
+            found.setdefault(body.name, body)
         return found
 
     # ---- leaves ----------------------------------------------------------------------------
@@ -245,6 +241,20 @@ class Graph:
             self.params = {k: v for k, v in self.params.items() if v is not value}
         else:
             self.inputs.remove(value)
+
+    def freeze(self, value: Value, array: np.ndarray) -> None:
+        """Turn an input or parameter into a constant of the same name.
+
+        `array` is not copied: nobody may write to it while the graph is in use.
+        """
+        if value.kind == "param":
+            self.params = {k: v for k, v in self.params.items() if v is not value}
+        else:
+            self.inputs = [v for v in self.inputs if v is not value]
+        value.kind = "constant"
+        content = np.asarray(array).view()
+        content.flags.writeable = False
+        self.constants[value] = content
 
     def drop_constants(self, values: Sequence[Value]) -> None:
         """Forget unused constants."""
@@ -315,7 +325,7 @@ class Graph:
     def remove(self, node: Node) -> None:
         """Remove a node whose results nobody reads."""
         for value in node.outputs:
-            if value.uses or any(value is out for out in self.outputs):
+            if value.uses or value in self.outputs:
                 raise VerifyError(f"{node!r} cannot be removed: %{value.name} is still used")
         for slot, operand in enumerate(node.inputs):
             if operand is not None:
@@ -344,7 +354,10 @@ class Graph:
             node.inputs[slot] = new
             self._link(node, slot, new)
             late = late or (new.producer is not None and new.producer.order >= node.order)
-        self.outputs = [new if out is old else out for out in self.outputs]
+        while old in self.outputs:  # a new list: the old one may be a snapshot
+            outputs = list(self.outputs)
+            outputs[outputs.index(old)] = new
+            self.outputs = outputs
         if late:
             self.renumber()
 

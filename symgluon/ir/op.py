@@ -91,7 +91,9 @@ class Op:
         own = inspect.get_annotations(cls)
         fields = dict(cls.fields)
         for key, annotation in own.items():
-            text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+            text = (
+                annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+            )
             if text.startswith("ClassVar") or key.startswith("_"):
                 continue
             known = _attrs.kind(text)

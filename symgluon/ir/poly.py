@@ -253,10 +253,9 @@ def evaluate(p: Poly, env: Mapping[str, int]) -> int:
     total = 0
     for mono, c in p:
         for atom, n in mono:
-            if atom[0] == 0:
-                value = env[atom[1]]
-            else:
-                value = evaluate(atom[1], env) // evaluate(atom[2], env)
+            value = (
+                env[atom[1]] if atom[0] == 0 else evaluate(atom[1], env) // evaluate(atom[2], env)
+            )
             c *= value if n == 1 else value**n
         total += c
     return total

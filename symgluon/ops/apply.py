@@ -41,27 +41,24 @@ def apply(op: Op, *operands: Any) -> Any:
     if region is None:
         return _eager(op, operands)
     results = region.apply(op, operands)
-    if region.tape:
-        known = [o if isinstance(o, Array) else _constant(o) for o in operands]
-        if any(k is not None and k._node is not None for k in known):
-            _record_traced(op, known, results)
+    if region.tape and any([isinstance(o, Array) and o._node is not None for o in operands]):
+        _record_traced(op, operands, results)
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _constant(operand: Any) -> Array | None:
-    return None if operand is None else wrap(np.asarray(operand))
-
-
-def _record_traced(op: Op, operands: Sequence[Array | None], results: Sequence[Array]) -> None:
+def _record_traced(op: Op, operands: Sequence[Any], results: Sequence[Array]) -> None:
     """Record a call inside a region: what is saved is the content there."""
+    producer = results[0]._data.producer
     saved: list[Array | None] = []
-    for o in operands:
+    for o, value in zip(operands, producer.inputs, strict=True):
         if o is None:
             saved.append(None)
-            continue
-        handle: Array = wrap(o._content())
-        handle._node, handle._out = o._node, o._out
-        saved.append(handle)
+        elif isinstance(o, Array):
+            handle: Array = wrap(o._content())
+            handle._node, handle._out = o._node, o._out
+            saved.append(handle)
+        else:  # the constant that the number or the array became
+            saved.append(wrap(value))
     record(op, saved, results)
 
 
@@ -148,9 +145,12 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
 def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
     """Cast operands to the dtypes the operator's rule asks for; numbers become 0-d arrays."""
     first = getattr(operands[0], "dtype", None)
-    if first is not None and all([getattr(o, "dtype", None) is first for o in operands[1:]]):
-        if op.coerce is same_dtypes or (first.kind == "f" and op.coerce in KEEP_FLOATS):
-            return operands
+    if (
+        first is not None
+        and all([getattr(o, "dtype", None) is first for o in operands[1:]])
+        and (op.coerce is same_dtypes or (first.kind == "f" and op.coerce in KEEP_FLOATS))
+    ):
+        return operands
     kinds = [o if not hasattr(o, "dtype") else o.dtype for o in operands]
     rule: Any = op.coerce
     targets = rule(*kinds)

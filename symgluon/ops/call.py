@@ -41,7 +41,7 @@ _compiler: Compiler | None = None
 
 def set_graph_compiler(compiler: Compiler) -> None:
     """Install what compiles the graph of a `GraphOp` at its first call."""
-    global _compiler  # noqa: PLW0603
+    global _compiler
     _compiler = compiler
 
 
@@ -264,7 +264,9 @@ class _Joint:
             available[v] = ("operand", i)
         defining = [("operand", i, v) for i, v in enumerate(self.operands)]
         graph, used = _extract(self.graph, available, defining)
-        pick = {kind: tuple(i for k, i in used if k == kind) for kind in ("operand", "result", "ct")}
+        pick = {
+            kind: tuple(i for k, i in used if k == kind) for kind in ("operand", "result", "ct")
+        }
         ordered = [("operand", i) for i in pick["operand"]]
         ordered += [("result", i) for i in pick["result"]] + [("ct", i) for i in pick["ct"]]
         by_source = dict(zip(used, graph.inputs, strict=True))
@@ -315,7 +317,7 @@ def _extract(
     The operands in `defining` whose shape names a dimension that is needed are inputs as well.
     """
     needed: dict[Any, None] = {}
-    stack = [v for v in graph.outputs]
+    stack = list(graph.outputs)
     while stack:
         v = stack.pop()
         if v in available or v.producer is None or v.producer in needed:
@@ -385,4 +387,3 @@ def _bare_names(values: Sequence[Value]) -> set[str]:
         for n in v.type.shape or ()
         if isinstance(n, Dim) and n.bare is not None
     }
-

@@ -45,7 +45,9 @@ def check_rank(op: str, what: str, got: Sequence[Any] | None, least: int, most: 
         If it does not.
     """
     if got is not None and not least <= len(got) <= most:
-        wanted = str(least) if least == most else f"{least} to {most}" if most < 99 else f">= {least}"
+        wanted = (
+            str(least) if least == most else f"{least} to {most}" if most < 99 else f">= {least}"
+        )
         raise ShapeError(
             f"{op}: {what} has the wrong rank", expected=wanted, received=format_shape(got)
         )

@@ -144,9 +144,7 @@ def show_index(index: tuple[Any, ...]) -> str:
 
 def freeze_index(index: Any) -> tuple[Any, ...]:
     """Index as an attribute: ``slice`` becomes ("slice", start, stop, step)."""
-    return tuple(
-        ("slice", i.start, i.stop, i.step) if isinstance(i, slice) else i for i in index
-    )
+    return tuple(("slice", i.start, i.stop, i.step) if isinstance(i, slice) else i for i in index)
 
 
 def thaw_index(index: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -33,13 +33,13 @@ class CtcLoss(Op):
         check_rank("ctc_loss", "data", data.shape, 3, 3)
         check_rank("ctc_loss", "label", label.shape, 2, 2)
         batch = data.known_shape[1]
-        rows = label.known_shape[0]
-        if isinstance(batch, int) and isinstance(rows, int) and batch != rows:
-            raise ShapeError(
-                "ctc_loss: data (steps, batch, classes) and label (batch, length) differ in batch",
-                expected=f"label ({batch}, length)",
-                received=format_shape(label.known_shape),
-            )
+        for what, other in (("label", label), *[("lengths", n) for n in lengths if n]):
+            if other.known_shape[0] != batch:
+                raise ShapeError(
+                    f"ctc_loss: data (steps, batch, classes) and {what} differ in batch",
+                    expected=batch,
+                    received=format_shape(other.known_shape),
+                )
         loss = data.with_shape((batch,))
         return (loss, data) if self.reserve else loss
 

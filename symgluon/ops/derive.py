@@ -101,4 +101,3 @@ def grad(op: Any, ct: Any, inputs: Sequence[Array | None]) -> Any:
             hint="use npx.stop_gradient on its result, or an operator that has a gradient",
         )
     return tuple(vjp(op.decompose, inputs, ct))
-

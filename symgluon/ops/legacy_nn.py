@@ -50,9 +50,7 @@ def fully_connected(
     flatten: bool = True,
 ) -> Any:
     """``data @ weight.T + bias``."""
-    return F.dense(
-        data, weight, None if no_bias else bias, num_hidden=num_hidden, flatten=flatten
-    )
+    return F.dense(data, weight, None if no_bias else bias, num_hidden=num_hidden, flatten=flatten)
 
 
 @mx_function("Convolution _npx_convolution Convolution_v1")
@@ -549,9 +547,7 @@ def bilinear_resize(
     """Bilinear resizing; `mode` says where the new size comes from."""
     h, w = data.shape[2], data.shape[3]
     sizes = _resized(h, w, like, height, width, scale_height, scale_width, mode)
-    return F.bilinear_resize(
-        data, height=sizes[0], width=sizes[1], align_corners=align_corners
-    )
+    return F.bilinear_resize(data, height=sizes[0], width=sizes[1], align_corners=align_corners)
 
 
 def _resized(

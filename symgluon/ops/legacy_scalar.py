@@ -71,13 +71,51 @@ for _names, _op, _reverse in (
 ):
     _legacy(_names, _op, reverse=_reverse)
 
-for _name in (
-    "add subtract multiply true_divide floor_divide mod fmod power arctan2 copysign ldexp "
-    "maximum minimum fmax fmin hypot logaddexp gcd lcm equal not_equal greater greater_equal less "
-    "less_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor"
-).split():
+for _name in [
+    "add",
+    "subtract",
+    "multiply",
+    "true_divide",
+    "floor_divide",
+    "mod",
+    "fmod",
+    "power",
+    "arctan2",
+    "copysign",
+    "ldexp",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "hypot",
+    "logaddexp",
+    "gcd",
+    "lcm",
+    "equal",
+    "not_equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+]:
     _numpy(f"_npi_{_name}_scalar", _name)
-for _name in "subtract true_divide floor_divide mod fmod power arctan2 copysign ldexp".split():
+for _name in [
+    "subtract",
+    "true_divide",
+    "floor_divide",
+    "mod",
+    "fmod",
+    "power",
+    "arctan2",
+    "copysign",
+    "ldexp",
+]:
     _numpy(f"_npi_r{_name}_scalar", _name, reverse=True)
 for _side in ("left", "right"):
     _numpy(f"_npi_bitwise_{_side}_shift_scalar", f"{_side}_shift")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -262,9 +263,7 @@ def np_flip(data: Any, *, axis: Axes = None) -> Any:
 
 # ---- slices ------------------------------------------------------------------------------------
 @mx_function("slice crop _npx_slice _npi_slice _sparse_slice")
-def slice_(
-    data: Any, *, begin: OptionalInts, end: OptionalInts, step: OptionalInts = ()
-) -> Any:
+def slice_(data: Any, *, begin: OptionalInts, end: OptionalInts, step: OptionalInts = ()) -> Any:
     """Slice leading axes; None takes the end of the axis, step 0 counts as 1."""
     steps = [s or None for s in step] + [None] * (len(begin) - len(step))
     index = tuple(slice(b, e, s) for b, e, s in zip(begin, end, steps, strict=True))
@@ -291,7 +290,7 @@ def slice_like(data: Any, shape_like: Any, *, axes: Ints = ()) -> Any:
 def _pieces(data: Any, axis: int, bounds: Sequence[Any], *, squeeze: bool) -> tuple[Any, ...]:
     at = normalize_axis(axis, data.ndim)
     head = (slice(None),) * at
-    parts = [F.index(data, index=(*head, slice(a, b))) for a, b in zip(bounds, bounds[1:])]  # noqa: B905
+    parts = [F.index(data, index=(*head, slice(a, b))) for a, b in pairwise(bounds)]
     return tuple(_squeeze(p, at) for p in parts) if squeeze else tuple(parts)
 
 

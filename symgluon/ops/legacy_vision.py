@@ -126,4 +126,4 @@ def multibox_target(
 @mx_function("ROIPooling _npx_roi_pooling")
 def roi_pooling(data: Any, rois: Any, *, pooled_size: Ints, spatial_scale: float) -> Any:
     """Maxima of regions of interest."""
-    return F.roi_pooling(data, rois, pooled_size=pooled_size, spatial_scale=spatial_scale)[0]
+    return F.roi_pooling(data, rois, pooled_size=pooled_size, spatial_scale=spatial_scale)

@@ -280,20 +280,27 @@ _BOUND_LIMIT = 4096
 
 def bind_cached(name: str, attrs: Mapping[str, Any]) -> Bound:
     """Like :func:`bind`, remembering operators by their attributes (not symbolic ones)."""
-    values = tuple([(k, type(v), _attrs.show(v)) for k, v in attrs.items()])
-    if any([_attrs.has_dims(_as_tuple(v)) for v in attrs.values()]):
+    if not attrs:
+        found = _bound.get(name)
+        if found is None:
+            found = _bound[name] = bind(name, attrs)
+        return found
+    parts: list[Any] = [name]
+    for attr, value in attrs.items():
+        frozen = tuple(value) if type(value) is list else value
+        if _attrs.has_dims(frozen):
+            return bind(name, attrs)
+        parts += (attr, type(frozen), frozen)
+    key = tuple(parts)
+    try:
+        found = _bound.get(key)
+    except TypeError:  # nested lists do not hash
         return bind(name, attrs)
-    key = (name, values)
-    found = _bound.get(key)
     if found is None:
         if len(_bound) >= _BOUND_LIMIT:
             _bound.clear()
         found = _bound[key] = bind(name, attrs)
     return found
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def known_attrs(name: str) -> tuple[str, ...]:

@@ -60,9 +60,9 @@ class Dense(Op):
             check_dtypes("FullyConnected", x, weight, bias)
         rows = x.shape[:1] if self.flatten else x.shape[:-1]
         flat = x.reshape(math.prod(rows), weight.shape[1])
-        if x.dtype == np.float16:
+        if x.dtype.itemsize == 2 and x.dtype.kind not in "iu":  # float16 or bfloat16
             y = flat.astype(np.float32) @ weight.astype(np.float32).T
-            y = (y if bias is None else y + bias).astype(np.float16)
+            y = (y if bias is None else y + bias.astype(np.float32)).astype(x.dtype)
         else:
             y = flat @ weight.T
             if bias is not None:

@@ -92,9 +92,7 @@ class BatchNormInference(_BatchNorm):
             return g.BatchNormalization(x, gamma, beta, mean, var, epsilon=self.eps)
         perm = [0, at, *[i for i in range(1, rank) if i != at]] if at else [1, 0, *range(2, rank)]
         inverse = [perm.index(i) for i in range(rank)]
-        y = g.BatchNormalization(
-            g.transpose(x, perm), gamma, beta, mean, var, epsilon=self.eps
-        )
+        y = g.BatchNormalization(g.transpose(x, perm), gamma, beta, mean, var, epsilon=self.eps)
         return g.transpose(y, inverse)
 
     samples = [
@@ -224,9 +222,7 @@ class BatchNormGrad(_BatchNorm):
         g_gamma = F.sum(ct * off, axis=axes) * inverse
         count = _size(x, axes, dtype)
         gx = along(gamma * inverse, at, rank) * (
-            ct
-            - along(g_beta / count, at, rank)
-            - off * along(inverse * g_gamma / count, at, rank)
+            ct - along(g_beta / count, at, rank) - off * along(inverse * g_gamma / count, at, rank)
         )
         return _cast(gx, x.dtype), g_gamma, g_beta
 
@@ -382,9 +378,7 @@ class LayerNormGrad(Op):
             return NotImplemented
         zero = g.Sub(gamma, gamma)
         one = g.Add(zero, g.const(np.ones((), dtype)))
-        hat, _, inverse = g.LayerNormalization(
-            x, one, zero, axis=-1, epsilon=self.eps, outputs=3
-        )
+        hat, _, inverse = g.LayerNormalization(x, one, zero, axis=-1, epsilon=self.eps, outputs=3)
         others = tuple(range(rank - 1))
         both = g.Mul(dy, hat)
         scaled = g.Mul(dy, gamma)

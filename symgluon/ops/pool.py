@@ -136,6 +136,8 @@ class Pooling(_Pooling):
 class PoolingGrad(_Pooling):
     """Cotangent of the data of `pooling`; a tie of maxima gives it to the first one."""
 
+    eager_min: ClassVar[int | None] = 1
+
     def infer(self, dy: TensorType, x: TensorType) -> TensorType:
         check_shape(self.name, "dy", dy.shape, Pooling(**self.attrs()).infer(x).known_shape)
         return x
@@ -371,4 +373,3 @@ class Upsampling(Op):
         )  # fmt: skip
 
     samples = [S((1, 2, 2, 3), scale=2), S((1, 1, 1, 1), scale=3)]
-

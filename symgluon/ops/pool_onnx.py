@@ -118,31 +118,86 @@ def _factor(op: Any, g: Any, plan: _Plan, dtype: Any) -> Any:
 
 # ---- gradients ---------------------------------------------------------------------------------
 def max_grad_onnx(op: Any, g: Any, dy: Any, x: Any) -> Any:
-    """Give the cotangent to the first maximum of each window."""
-    plan = _plan(op, g.shape(x)[2:])
-    _, index = _max(op, g, x, plan, 2)
-    tiles = op.kernel_shape == op.stride and not any(op.pad) and not op.ceil
-    if tiles and g.dtype(x) == np.float32:
-        return g.MaxUnpool(dy, index, g.Shape(x), **_shape(op))
-    if g.opset < 16:
-        return NotImplemented  # no scatter that adds
-    target = x if plan.plain else _padded(op, g, x, plan)
-    shape, minus = g.Shape(target), g.ints([-1])
-    size = g.reduce("ReduceProd", shape, (0,), True)
-    half = g.dtype(dy) == np.float16  # no kernel adds halves
-    dtype = np.dtype(np.float32) if half else g.dtype(dy)
-    added = g.ScatterElements(
-        g.Expand(g.const(np.zeros((1,), dtype)), size),
-        g.Reshape(index, minus),
-        g.Reshape(g.cast(dy, dtype) if half else dy, minus),
-        axis=0,
-        reduction="add",
-    )
-    full = g.Reshape(added, shape)
-    if not plan.plain:
-        ends = [p + n for p, n in zip(op.pad, plan.sizes, strict=True)]
-        full = g.slice(full, list(op.pad), ends, list(range(2, 2 + len(ends))))
-    return g.cast(full, np.float16) if half else full
+    """Give the cotangent to the first maximum of each window, one axis at a time.
+
+    The first maximum of a window lies in the first of its rows that has it, and is the first of
+    that row.  This takes a third of the time of MaxPool with indices and a scatter, and no
+    scatter that adds, which opset 16 brought.
+    """
+    shape = g.shape(x)
+    plan = _plan(op, shape[2:])
+    axes = list(zip(plan.sizes, plan.out, op.kernel_shape, op.stride, op.pad, strict=True))
+    # exactly what the windows read
+    need = [(m - 1) * s + k for _, m, k, s, _ in axes]
+    ends = [r - p - n for r, (n, _, _, _, p) in zip(need, axes, strict=True)]
+    current = _resized(g, x, list(op.pad), ends, _lowest(g.dtype(x)))
+    sizes, chosen = list(need), []
+    for i in reversed(range(len(axes))):
+        _, m, k, s, _ = axes[i]
+        parts = _parts(g, current, i + 2, k, s, sizes[i + 1 :])
+        current, takes = parts[-1], []
+        for part in reversed(parts[:-1]):
+            takes.append(g.cast(g.GreaterOrEqual(part, current), g.dtype(dy)))
+            current = g.Max(part, current)
+        chosen.append((i, takes[::-1]))
+        sizes[i] = m
+    for i, takes in reversed(chosen):
+        _, m, k, s, _ = axes[i]
+        found = []
+        for take in takes:
+            found.append(g.Mul(dy, take))
+            dy = g.Sub(dy, found[-1])
+        dy = _joined(g, [*found, dy], i + 2, s, sizes[i + 1 :])
+        beyond = (1 + (k - 1) // s) * s - k
+        if beyond:
+            dy = g.slice(dy, [0], [-beyond], [i + 2])
+        sizes[i] = need[i]
+    ends = [-e for e in ends]
+    return _resized(g, dy, [-p for p in op.pad], ends, None)
+
+
+def _resized(g: Any, x: Any, begins: list[int], ends: list[Any], value: Any) -> Any:
+    """Pad the spatial axes, or crop them where a number is negative."""
+    if all(is_int(n) and n == 0 for n in (*begins, *ends)):
+        return x
+    return g.pad(x, [0, 0, *begins, 0, 0, *ends], value=value)
+
+
+def _parts(g: Any, x: Any, axis: int, k: int, s: int, after: list[Any]) -> list[Any]:
+    """What each element of a window reads along `axis`; `after` are the sizes after it."""
+    if k == 1 and s == 1:
+        return [x]
+    if k == s:
+        split = g.Reshape(x, g.shape_vector([0] * axis + [-1, k, *after]))
+        return [g.squeeze(part, [axis + 1]) for part in g.split(split, [1] * k, axis + 1)]
+    found = []
+    for i in range(k):
+        rest = k - 1 - i
+        found.append(g.slice(x, [i], [-rest if rest else 2**63 - 1], [axis], [s]))
+    return found
+
+
+def _joined(g: Any, parts: list[Any], axis: int, s: int, after: list[Any]) -> Any:
+    """Transpose of `_parts`: what several windows read is added up."""
+    reach = (len(parts) - 1) // s
+    cells = []
+    for phase in range(s):
+        total: Any = None
+        for i in range(phase, len(parts), s):
+            part = parts[i]
+            if reach:  # windows of later cells begin later
+                pads = [0] * (2 * (axis + len(after) + 1))
+                pads[axis] = i // s
+                pads[axis + len(pads) // 2] = reach - i // s
+                part = g.pad(part, pads)
+            total = part if total is None else g.Add(total, part)
+        cells.append(total)
+    zero = None if None not in cells else g.Sub(cells[0], cells[0])
+    cells = [zero if c is None else c for c in cells]
+    if s == 1:
+        return cells[0]
+    joined = g.Concat(*[g.unsqueeze(c, [axis + 1]) for c in cells], axis=axis + 1)
+    return g.Reshape(joined, g.shape_vector([0] * axis + [-1, *after]))
 
 
 def max_take_onnx(op: Any, g: Any, value: Any, x: Any) -> Any:

@@ -320,8 +320,8 @@ class RnnGrad(_Recurrent):
         sequence_length: Any = None,
         masks: Any = None,
     ) -> Any:
-        def run(*operands: Any) -> Any:
-            return unrolled(self.config, *operands, sequence_length, masks)
+        def run(data: Any, params: Any, hidden: Any, cell: Any) -> Any:
+            return unrolled(self.config, data, params, hidden, cell, sequence_length, masks)
 
         inputs = [data, params, hidden, cell]
         cts = [d_output, d_hidden] + ([] if cell is None else [d_cell])

@@ -106,9 +106,7 @@ def _turned(x: Any, direction: int, sequence_length: Any) -> Any:
     """`x` in the order of the steps, or back."""
     if not direction:
         return x
-    return F.sequence_reverse(
-        x, sequence_length, use_sequence_length=sequence_length is not None
-    )
+    return F.sequence_reverse(x, sequence_length, use_sequence_length=sequence_length is not None)
 
 
 def _masked(out: Any, sequence_length: Any) -> Any:
@@ -147,9 +145,7 @@ def _run(
 
 def _parts(gates: Any, count: int, size: int) -> Sequence[Any]:
     every = slice(None)
-    return [
-        F.index(gates, index=(every, slice(i * size, (i + 1) * size))) for i in range(count)
-    ]
+    return [F.index(gates, index=(every, slice(i * size, (i + 1) * size))) for i in range(count)]
 
 
 def _lstm_step(config: RnnConfig, gates: Any, p: _Params, h: Any, c: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Operators of detectors: anchors, boxes, suppression, regions of interest."""
+"""Operators of detectors: anchors, boxes, suppression, matching."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AttributeValueError
-from symgluon.ir.attrs import DType, Floats, Ints
+from symgluon.errors import AttributeValueError, ShapeError
+from symgluon.ir.attrs import DType, Floats
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_rank, check_shape
-from symgluon.ops.kernels import boxes, multibox, roi
-from symgluon.ops.state import wants
+from symgluon.ops.kernels import boxes, multibox
 from symgluon.ops.vision_onnx import box_nms_onnx, detection_onnx
 
 
@@ -62,7 +61,8 @@ class MultiboxDetection(Op):
 
     def infer(self, cls_prob: TensorType, loc_pred: TensorType, anchor: TensorType) -> TensorType:
         batch, classes, n = cls_prob.known_shape
-        int(classes), int(n)  # rows are ordered by TopK: a guard where they are symbolic
+        if classes < 2:
+            raise ShapeError("MultiBoxDetection: cls_prob needs a class beside the background")
         check_shape("MultiBoxDetection", "loc_pred", loc_pred.shape, (batch, n * 4))
         check_shape("MultiBoxDetection", "anchor", anchor.shape, (1, n, 4))
         return cls_prob.with_shape((batch, n, 6))
@@ -218,6 +218,18 @@ class BoxIou(Op):
         kind: Any = self.format
         return boxes.box_iou(lhs, rhs, kind)
 
+    def decompose(self, lhs: Any, rhs: Any) -> Any:
+        first = lhs if self.format == "corner" else corner_of(lhs)
+        second = rhs if self.format == "corner" else corner_of(rhs)
+        a = F.reshape(first, shape=(*lhs.shape[:-1], *(1,) * (rhs.ndim - 1), 4))
+        low = F.maximum(_part(a, 0, 2), _part(second, 0, 2))
+        high = F.minimum(_part(a, 2, 4), _part(second, 2, 4))
+        zero = np.zeros((), lhs.dtype)
+        inter = F.prod(F.maximum(high - low, zero), axis=-1)
+        union = _area(a) + _area(second) - inter
+        real = F.greater(union, zero)
+        return F.where(real, inter / F.where(real, union, np.ones((), lhs.dtype)), zero)
+
     samples = [
         S(lambda rng: _boxes(rng, 1, 3)[0], lambda rng: _boxes(rng, 1, 2)[0]),
         S(lambda rng: _boxes(rng, 2, 2), lambda rng: _boxes(rng, 1, 2)[0], format="center"),
@@ -239,6 +251,12 @@ def center_of(box: Any) -> Any:
 
 def _part(x: Any, start: int, stop: int) -> Any:
     return F.index(x, index=(*(slice(None),) * (x.ndim - 1), slice(start, stop)))
+
+
+def _area(box: Any) -> Any:
+    """Area of corner boxes, 0 where a side is negative."""
+    zero = np.zeros((), box.dtype)
+    return F.prod(F.maximum(_part(box, 2, 4) - _part(box, 0, 2), zero), axis=-1)
 
 
 @op(mx="_contrib_box_decode _npx_box_decode")
@@ -330,58 +348,3 @@ class BipartiteMatching(Op):
 
     samples = [S(lambda rng: rng.uniform(0, 1, (3, 2)), threshold=0.1),
                S(lambda rng: rng.uniform(0, 1, (1, 2, 3)), threshold=0.5)]  # fmt: skip
-
-
-# ---- regions of interest -----------------------------------------------------------------------
-def _rois(rng: Any) -> Any:
-    """Regions (batch index, corner box) for samples."""
-    return np.array([[0, 0.3, 0.6, 4.2, 5.1], [0, 1.1, 0.2, 3.7, 2.9]])
-
-
-@op()
-class RoiPooling(Op):
-    """Maxima of regions (R, 5) of (N, C, H, W), cut into bins: (R, C, h, w), and their places."""
-
-    pooled_size: Ints
-    spatial_scale: float
-
-    def infer(self, data: TensorType, rois: TensorType) -> Any:
-        check_shape("ROIPooling", "rois", rois.shape, (rois.known_shape[0], 5))
-        shape = (rois.known_shape[0], data.known_shape[1], *self.pooled_size)
-        return data.with_shape(shape), TensorType(shape, np.dtype(np.int64))
-
-    def kernel(self, data: Any, rois: Any) -> Any:
-        size: Any = self.pooled_size
-        out, index = roi.roi_pooling(data, rois, size, self.spatial_scale)
-        return out, index.astype(np.int64)
-
-    def grad(self, ct: Any, y: Any, data: Any, rois: Any) -> Any:
-        if ct[0] is None or not wants(0):
-            return None, None
-        return F.roi_pooling_grad(ct[0], y[1], rois, x_shape=data.shape), None
-
-    samples = [
-        S((1, 2, 6, 6), _rois, pooled_size=(2, 2), spatial_scale=1.0),
-        S((1, 1, 6, 6), _rois, pooled_size=(1, 2), spatial_scale=0.5),
-    ]
-
-
-@op()
-class RoiPoolingGrad(Op):
-    """Cotangents of regions go to the places of their maxima."""
-
-    x_shape: Ints
-    no_grad = True
-
-    def infer(self, dy: TensorType, index: TensorType, rois: TensorType) -> TensorType:
-        check_shape(self.name, "index", index.shape, dy.known_shape)
-        check_shape(self.name, "rois", rois.shape, (dy.known_shape[0], 5))
-        return dy.with_shape(self.x_shape)
-
-    def kernel(self, dy: Any, index: Any, rois: Any) -> Any:
-        return roi.roi_pooling_grad(dy, index, rois, self.x_shape)
-
-    samples = [
-        S((1, 1, 1, 1), np.array([[[[0]]]]), np.array([[0.0, 0, 0, 1, 1]]), x_shape=(1, 1, 2, 2)),
-        S((1, 1, 1, 1), np.array([[[[3]]]]), np.array([[0.0, 0, 0, 1, 1]]), x_shape=(1, 1, 2, 2)),
-    ]

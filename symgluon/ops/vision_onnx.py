@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,40 +122,98 @@ def _reformatted(op: Any, g: Any, kept: Any, width: int) -> Any:
 
 def detection_onnx(op: Any, g: Any, cls_prob: Any, loc_pred: Any, anchor: Any) -> Any:
     """SSD detections: decode, best class, order by score, suppression marks class -1."""
-    _, classes, n = g.shape(cls_prob)
-    plain = op.nms_topk <= 0 and 0 < op.nms_threshold <= 1
-    if g.dtype(cls_prob) != np.float32 or not is_int(n) or not is_int(classes) or not plain:
+    n = g.shape(cls_prob)[2]
+    if g.dtype(cls_prob) != np.float32:
         return NotImplemented
-    boxes = _decoded(op, g, loc_pred, anchor, n)
-    fore = g.slice(cls_prob, [1], [int(classes)], [1])
-    best = g.cast(g.ArgMax(fore, axis=1, keepdims=0), np.float32)
+    fore = g.slice(cls_prob, [1], [2**63 - 1], [1])
     score = g.reduce("ReduceMax", fore, (1,), False)
-    invalid = g.const(np.float32(-np.inf))
-    alive = g.Not(g.Less(score, g.const(np.float32(op.threshold))))
-    ranked = g.Where(alive, score, invalid)
-    ranked, order = g.TopK(ranked, g.ints([int(n)]), axis=1, largest=1, sorted=1, outputs=2)
-    at = g.unsqueeze(order, [2])
-    boxes = g.GatherElements(boxes, g.Expand(at, g.Shape(boxes)), axis=1)
-    best = g.GatherElements(best, order, axis=1)
-    apart = boxes if op.force_suppress else g.Add(boxes, _apart(g, boxes, best))
+    found = _Found(
+        g,
+        g.shape_vector([n]),
+        g.cast(g.ArgMax(fore, axis=1, keepdims=0), np.float32),
+        score,
+        _decoded(op, g, loc_pred, anchor),
+        g.Not(g.Less(score, g.const(np.float32(op.threshold)))),
+    )
+    if not 0 < op.nms_threshold <= 1:
+        label, *row = found.in_order(found.places())
+        return found.rows(label, *row)
+    label, score, boxes = found.in_order(score)
+    head = None if op.nms_topk <= 0 else g.Less(_every(g, n), g.const(np.int64(op.nms_topk)))
+    ranked = score if head is None else g.Where(head, score, g.const(_NEVER))
+    apart = boxes if op.force_suppress else g.Add(boxes, _apart(g, boxes, label))
     # MXNet suppresses from the threshold on, ONNX above it: take the number just below
     threshold = float(np.nextafter(np.float32(op.nms_threshold), np.float32(0)))
-    lowest = float(np.finfo(np.float32).min)
-    batch, row, _ = _selected(g, apart, ranked, threshold, lowest, n, center=False)
+    batch, row, _ = _selected(g, apart, ranked, threshold, float(_LOWEST), n, center=False)
     hit = g.Concat(batch, row, axis=1)
     minus = g.Expand(g.const(np.float32(-1)), g.Shape(ranked))
-    label = g.ScatterND(minus, hit, g.GatherND(best, hit))
-    rows = g.Concat(g.unsqueeze(label, [2]), g.unsqueeze(ranked, [2]), boxes, axis=2)
-    real = g.unsqueeze(g.Greater(ranked, g.const(np.float32(lowest))), [2])
-    return g.Where(real, rows, g.const(np.float32(-1)))
+    kept = g.ScatterND(minus, hit, g.GatherND(label, hit))
+    result = found.rows(kept, score, boxes)
+    if head is None:
+        return result
+    # beyond the best, rows stay in the order of the anchors
+    _, *rest = found.in_order(found.places())
+    return g.Where(g.unsqueeze(head, [1]), result, found.rows(minus, *rest))
 
 
-def _decoded(op: Any, g: Any, loc_pred: Any, anchor: Any, n: Any) -> Any:
+_LOWEST = np.finfo(np.float32).min
+_NEVER = np.float32(-np.inf)
+
+
+def _every(g: Any, n: Any) -> Any:
+    """0, 1, ... n - 1."""
+    if is_int(n):
+        return g.const(np.arange(n, dtype=np.int64))
+    zero, one = g.const(np.asarray(0, np.int64)), g.const(np.asarray(1, np.int64))
+    return g.Range(zero, g.dim_value(n), one)
+
+
+class _Found(NamedTuple):
+    """Best class, score (B, N) and box (B, N, 4) of each anchor; `alive` where it counts."""
+
+    g: Any
+    count: Any
+    label: Any
+    score: Any
+    boxes: Any
+    alive: Any
+
+    def places(self) -> Any:
+        """A key that keeps the anchors in order."""
+        g = self.g
+        ones = g.Mul(self.score, g.const(np.float32(0)))
+        ones = g.Add(ones, g.const(np.float32(1)))
+        return g.Neg(g.CumSum(ones, g.const(np.asarray(1, np.int64))))
+
+    def in_order(self, key: Any) -> tuple[Any, Any, Any]:
+        """Class, score (minus infinity if it does not count) and box by falling `key`."""
+        g = self.g
+        never = g.const(_NEVER)
+        _, order = g.TopK(
+            g.Where(self.alive, key, never), self.count, axis=1, largest=1, sorted=1, outputs=2
+        )
+        at = g.Expand(g.unsqueeze(order, [2]), g.Shape(self.boxes))
+        score = g.Where(self.alive, self.score, never)
+        return (
+            g.GatherElements(self.label, order, axis=1),
+            g.GatherElements(score, order, axis=1),
+            g.GatherElements(self.boxes, at, axis=1),
+        )
+
+    def rows(self, label: Any, score: Any, boxes: Any) -> Any:
+        """Join to rows, -1 throughout where the score does not count."""
+        g = self.g
+        joined = g.Concat(g.unsqueeze(label, [2]), g.unsqueeze(score, [2]), boxes, axis=2)
+        real = g.unsqueeze(g.Not(g.Less(score, g.const(_LOWEST))), [2])
+        return g.Where(real, joined, g.const(np.float32(-1)))
+
+
+def _decoded(op: Any, g: Any, loc_pred: Any, anchor: Any) -> Any:
     """Boxes (B, N, 4) at offsets from the anchors."""
     half = g.const(np.float32(0.5))
     low, high = g.slice(anchor, [0], [2], [2]), g.slice(anchor, [2], [4], [2])
     size, centre = g.Sub(high, low), g.Mul(g.Add(low, high), half)
-    loc = g.Reshape(loc_pred, g.ints([-1, int(n), 4]))
+    loc = g.Reshape(loc_pred, g.ints([0, -1, 4]))
     scaled = g.Mul(loc, g.const(np.asarray(op.variances, np.float32)))
     middle = g.Add(g.Mul(g.slice(scaled, [0], [2], [2]), size), centre)
     reach = g.Mul(g.Mul(g.Exp(g.slice(scaled, [2], [4], [2])), size), half)

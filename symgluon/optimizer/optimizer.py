@@ -228,7 +228,9 @@ class Optimizer:
     @staticmethod
     def _zeros(weight: Any, shape: tuple[int, ...] | None = None) -> Any:
         """State of zeros beside a weight."""
-        state = wrap(np.zeros(weight.shape if shape is None else shape, weight.dtype), type(weight))
+        state = wrap(
+            np.zeros(weight.shape if shape is None else shape, weight.dtype), type(weight)
+        )
         state._owned = True
         state._device = weight._device
         return state
@@ -337,9 +339,7 @@ class Optimizer:
         lr, wd : float
             Learning rate and weight decay of this parameter.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} defines neither rule(...) nor step(...)"
-        )
+        raise NotImplementedError(f"{type(self).__name__} defines neither rule(...) nor step(...)")
 
     def _clipped(self, grad: np.ndarray, slot: int = 0) -> np.ndarray:
         """Gradient, rescaled and clipped; `grad` itself where that changes nothing."""
@@ -361,9 +361,7 @@ class Optimizer:
         decay = np.multiply(weight, wd, out=temporary(weight, 1))
         return np.add(found, decay, out=decay if found is grad else found)
 
-    def _decayed_then_clipped(
-        self, grad: np.ndarray, weight: np.ndarray, wd: float
-    ) -> np.ndarray:
+    def _decayed_then_clipped(self, grad: np.ndarray, weight: np.ndarray, wd: float) -> np.ndarray:
         """Gradient, rescaled, plus ``wd * weight``, then clipped (temporaries 0 and 1)."""
         found = np.multiply(grad, self.rescale_grad, out=temporary(grad))
         if wd:

@@ -64,8 +64,8 @@ def fold_constants(graph: Graph) -> int:
         if reason is None:
             try:
                 arrays = _compute(node)
-            except SymgluonError as error:
-                reason = f"its kernel refuses: {error.message}"
+            except (SymgluonError, ValueError, ArithmeticError) as error:
+                reason = f"its kernel refuses: {error}"
         if reason is not None:
             explain(f"%{node.output.name}: {reason}")
             continue

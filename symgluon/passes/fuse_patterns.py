@@ -4,7 +4,7 @@ Given    %a = multiply(%x, 0.70710678)   %b = erf(%a)   %c = add(%b, 1)   %d = m
          %y = multiply(%d, 0.5)
 Result   %y = gelu(%x)
 
-GELU (erf and tanh form), layer and RMS normalisation, softmax and log-softmax.  Every one of them
+GELU (erf and tanh form), hard sigmoid, layer and RMS normalisation, softmax and log-softmax.  Every one of them
 lowers to one ONNX node in a recent opset, and to the same nodes as before in an old one.  Values
 agree within the operator's tolerance; nothing inside a match may be read elsewhere.
 """
@@ -47,7 +47,7 @@ def _gelu_tanh_factored(x: Any) -> Any:
 class _Gelu(Pattern):
     """``x * Phi(x)``, exact or by tanh."""
 
-    roots = ("multiply",)
+    roots = ("multiply", "true_divide")
 
     def __init__(self, approximation: bool) -> None:
         self.name = "gelu (tanh)" if approximation else "gelu"
@@ -59,6 +59,36 @@ class _Gelu(Pattern):
     def replace(self, edit: Edit, match: Match) -> Value:
         op = OPS["gelu"](approximation=self.approximation)
         return edit.put(op, [match.values["x"]], match.root, *match.nodes)
+
+
+# ---- hard sigmoid ------------------------------------------------------------------------------
+def _relu6(x: Any) -> Any:
+    return F.clip(x + 3.0, a_min=0.0, a_max=6.0)
+
+
+class _HardSigmoid(Pattern):
+    """``relu6(x + 3) / 6``, and that times x: one operator less in a recent MobileNet."""
+
+    roots = ("multiply", "true_divide")
+
+    def __init__(self, swish: bool) -> None:
+        self.name = "hard_swish" if swish else "hard_sigmoid"
+        self.swish = swish
+
+    def patterns(self) -> Functions:
+        if self.swish:
+            return (lambda x: x * _relu6(x) * (1 / 6),)
+        return (lambda x: _relu6(x) * (1 / 6),)
+
+    def replace(self, edit: Edit, match: Match) -> Value:
+        x = match.values["x"]
+        op = OPS["hard_sigmoid"](alpha=1 / 6, beta=0.5)
+        part = edit.put(op, [x], match.root, *match.nodes)
+        return (
+            edit.put(OPS["multiply"](), [x, part], match.root, *match.nodes)
+            if self.swish
+            else part
+        )
 
 
 # ---- normalisations ----------------------------------------------------------------------------
@@ -237,6 +267,8 @@ class _Softmax(Pattern):
 PATTERNS: tuple[Pattern, ...] = (
     _Gelu(approximation=False),
     _Gelu(approximation=True),
+    _HardSigmoid(swish=True),
+    _HardSigmoid(swish=False),
     # the larger first: with gamma and beta, with gamma, without
     _LayerNorm(("gamma", "beta"), ("add",)),
     _LayerNorm(("gamma",), ("multiply", "true_divide")),
@@ -268,7 +300,7 @@ def _temperature(edit: Edit, node: Node) -> Value | None:
 
 @graph_pass("fuse_patterns", needs=("simplify_algebra", "drop_stop_gradient"))
 def fuse_patterns(graph: Graph) -> int:
-    """Recognise GELU, layer and RMS normalisation, softmax and log-softmax."""
+    """Recognise GELU, hard sigmoid, layer and RMS normalisation, softmax and its logarithm."""
     count = 0
     while found := apply_patterns(graph, PATTERNS):  # a match may end in another
         count += found

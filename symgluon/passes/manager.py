@@ -62,6 +62,7 @@ _MODULES = {
     "fold_batch_norm": "fold_batch_norm",
     "remove_amp_cast": "remove_casts",
     "drop_stop_gradient": "remove_casts",
+    "clean_bodies": "clean_bodies",
     "fuse_patterns": "fuse_patterns",
     "fuse_elementwise": "fuse_elementwise",
     "legalise_types": "legalise_types",
@@ -90,6 +91,7 @@ def _clean(why: str) -> Step:
 
 _INLINE = _one("inline_calls", "execution is flat: no rule below looks into a call")
 _STOPS = _one("drop_stop_gradient", "no gradient is taken any more, and cuts hide patterns")
+_BODIES = _one("clean_bodies", "before the graph around them: what got simpler may be equal now")
 _FOLD = _one("fold_batch_norm", "on clean graphs: its operands are constants by now")
 _FUSE = _one("fuse_patterns", "after cleaning: patterns are written in the simplest form")
 
@@ -104,6 +106,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
     "infer": (
         _INLINE,
         _STOPS,
+        _BODIES,
         _clean("the rules below count uses and look for constants"),
         _FOLD,
         _FUSE,
@@ -116,6 +119,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
     "infer_ort": (
         _INLINE,
         _STOPS,
+        _BODIES,
         _clean("ONNX Runtime executes nodes that nobody reads"),
         _FOLD,
         _FUSE,
@@ -125,6 +129,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
     "export": (
         _STOPS,
         _one("remove_amp_cast", "files are written in the types of the parameters"),
+        _BODIES,
         _clean("small files"),
         _FOLD,
         _FUSE,
@@ -134,6 +139,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
     "train": (
         _INLINE,
         _STOPS,
+        _BODIES,
         _clean("gradient rules emit sums with one term, casts to the same type, ..."),
     ),
 }

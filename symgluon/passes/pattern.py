@@ -36,6 +36,7 @@ _POWERS = {
     "reciprocal": (-1.0,),
 }
 _MOST_FACTORS = 5
+_MOST_NODES = 12  # of a product: a long chain of factors is no pattern
 _CLOSE = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-5, "float64": 1e-7}
 
 
@@ -218,7 +219,7 @@ class _Matcher:
     def _product(self, p: Node, v: Node, state: _State) -> Iterator[_State]:
         want, want_factor, _ = _factors(p, None)
         have, factor, nodes = _factors(v, self.edit)
-        if len(want) != len(have) or len(have) > _MOST_FACTORS:
+        if len(want) != len(have) or len(have) > _MOST_FACTORS or len(nodes) > _MOST_NODES:
             return
         if abs(factor - want_factor) > _tolerance(v.output) * abs(want_factor):
             return
@@ -239,7 +240,7 @@ def _factors(node: Node, edit: Edit | None) -> tuple[list[_Factor], float, list[
     coefficient = 1.0
     nodes: list[Node] = []
     stack: list[tuple[Value, float]] = [(node.output, 1.0)]
-    while stack:
+    while stack and len(nodes) <= _MOST_NODES:
         value, power = stack.pop()
         c = number(value)
         if c is not None and (c > 0 or power in (1.0, -1.0)) and c:

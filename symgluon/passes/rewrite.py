@@ -71,6 +71,16 @@ def _body_is_pure(body: Graph) -> bool:
     return found
 
 
+def with_bodies(op: Op, copies: Mapping[int, Graph]) -> Op:
+    """Return `op` with its bodies replaced by those that `copies` has for their ids."""
+    changes = {
+        key: copies[id(value)]
+        for key, value in op.attrs().items()
+        if isinstance(value, Graph) and copies.get(id(value), value) is not value
+    }
+    return op.replace(**changes) if changes else op
+
+
 def constant(value: Value | None) -> np.ndarray | None:
     """Return the array of a constant, None for anything else."""
     return value.data if value is not None else None

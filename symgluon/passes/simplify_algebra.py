@@ -192,14 +192,16 @@ def _join_factors(edit: Edit, node: Node) -> Value | None:
         bits = 8 * dtype.itemsize
         wrapped = (a * b) % 2**bits
         both = np.asarray(wrapped, np.uint64).astype(dtype)
+        if both == 1:
+            return x
         return edit.put(OPS["multiply"](), [x, edit.constant(both, dtype)], node, inner_node)
     if any(v and not 1 / _MODERATE < abs(v) < _MODERATE for v in (a, b)) or not a * b:
         return None  # the way through a very large or small number may be meant
     if a_divides and b_divides:
         return edit.put(OPS["true_divide"](), [x, edit.constant(a * b, dtype)], node, inner_node)
     factor = (1 / a if a_divides else a) * (1 / b if b_divides else b)
-    if not math.isfinite(factor):
-        return None
+    if factor == 1.0 or not math.isfinite(factor):
+        return x if factor == 1.0 else None
     return edit.put(OPS["multiply"](), [x, edit.constant(factor, dtype)], node, inner_node)
 
 

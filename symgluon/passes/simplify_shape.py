@@ -239,6 +239,41 @@ def _needless_broadcast(edit: Edit, node: Node) -> Value | None:
     return None if inputs == node.inputs else edit.put(node.op, inputs, node)
 
 
+def _late_broadcast(edit: Edit, node: Node) -> Value | None:
+    """``f(broadcast_to(x), 2)``: ``broadcast_to(f(x, 2))``, on fewer numbers."""
+    if len(node.outputs) != 1 or not is_elementwise(node.op):
+        return None
+    spread = [producer(v, "broadcast_to") for v in node.inputs]
+    found = [n for n in spread if n is not None]
+    if len(found) != 1 or found[0].inputs[0] is None or not edit.single_use(found[0].output):
+        return None
+    source, shape = found[0].inputs[0], _shape(node.output)
+    rank = len(_shape(source))
+    if not same_shape(_shape(found[0].output), shape) or len(shape) < rank:
+        return None
+    inputs: list[Value | None] = []
+    for value, inner in zip(node.inputs, spread, strict=True):
+        if inner is None and (value is None or any(n != 1 for n in map(_known, _shape(value)))):
+            return None
+        if inner is None and len(_shape(value)) > rank:
+            return None
+        inputs.append(source if inner is not None else value)
+    made = edit.graph.add(
+        node.op,
+        inputs,
+        node.output.type.with_shape(_shape(source)),
+        name=node.output.name,
+        origin=node.origin,
+        before=node,
+    )
+    return edit.put(found[0].op, made.outputs, node, found[0])
+
+
+def _known(n: Any) -> int:
+    """A size as a number; 0 stands for a symbolic one."""
+    return n if isinstance(n, int) else 0
+
+
 def _join_broadcasts(edit: Edit, node: Node) -> Value | None:
     """``broadcast_to(broadcast_to(x))``: the last one."""
     inner = producer(node.inputs[0], "broadcast_to")
@@ -302,6 +337,8 @@ def _as_item(walk: Any) -> Any:
     start, step, size = walk
     if (start, step) == (0, 1) and not isinstance(size, int):
         return slice(None)
+    if size == 0:
+        return slice(0, 0, 1)
     stop = start + step * size
     return slice(start, None if stop < 0 else stop, step)
 
@@ -398,7 +435,11 @@ _RULES: dict[str, tuple[Rule, ...]] = {
 def simplify_shape(graph: Graph) -> int:
     """Drop shape operators without effect; join reshapes, transposes, indices, broadcasts."""
     rules: dict[str, tuple[Rule, ...]] = dict(_RULES)
-    rules["*"] = (_needless_broadcast,)
-    if any(node.op.name == "transpose" for node in graph.nodes):
-        rules["*"] = (_needless_broadcast, _sink(_movable(graph)))
+    names = {node.op.name for node in graph.nodes}
+    always: list[Rule] = []
+    if "broadcast_to" in names:
+        always += [_needless_broadcast, _late_broadcast]
+    if "transpose" in names:
+        always.append(_sink(_movable(graph)))
+    rules["*"] = tuple(always)
     return sweep(graph, rules)

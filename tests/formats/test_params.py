@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from symgluon import dtypes
-from symgluon.errors import AttributeValueError, FormatError
+from symgluon.errors import AttributeValueError, DTypeError, FormatError
 from symgluon.formats import loading, params_list, zip_file
 from symgluon.formats.params import load_params, params_bytes, save_params
 
@@ -545,6 +545,22 @@ def test_sparse_zip(format):
     same(load_params(other)[""], np.array([[1.0, 0, 0], [0, 0, 2.0]]))
 
 
+def test_compressed_rows_without_any():
+    nothing = np.zeros(0, np.int64)
+    data = sparse_zip(**_csr(data=np.zeros(0), indices=nothing, indptr=nothing))
+    same(load_params(data)["w"], np.zeros((2, 3)))
+
+
+def test_bfloat16_without_its_package(monkeypatch):
+    def missing():
+        raise DTypeError("bfloat16 needs the package ml_dtypes", hint="install it")
+
+    monkeypatch.setattr(dtypes, "bfloat16", missing)
+    for data in (npy(npy_fields(descr="'bfloat16'"), bytes(4)), list_file(v2((1,), code=12))):
+        with pytest.raises(FormatError, match="ml_dtypes"):
+            load_params(data)
+
+
 def test_dense_arrays_with_the_names_of_sparse_parts():
     data = {"w/indices": GRID, "w/data": GRID, "v/shape": GRID}
     assert set(load_params(content(data, "zip"))) == set(data)
@@ -565,6 +581,9 @@ def test_a_sparse_and_a_dense_array_of_one_name():
         (_rows([-4, 3], [0]), "shape"),
         (_rows([2**40, 3], [0]), "unpacks to"),
         (_rows(3, [0]), "shape"),
+        (_rows([4, 3], np.array([2**63], np.uint64)), "beyond"),
+        (_rows([0, 2**62, 2**62], []), "integers|too large|unpacks"),
+        ({**_rows([0, 2**62, 2**62], []), "indices": np.zeros(0, int)}, "too large"),
         (_csr(data=np.ones(())), "compressed"),
         (_csr(indptr=np.array([0, 1])), "compressed"),
         (_csr(format=np.array(b"csc")), "format is 'csc'"),

@@ -132,7 +132,8 @@ def test_deferred_parameters_tell_how_to_get_their_shape():
 def test_initialize_keeps_what_is_there_unless_forced():
     net = two()
     before = net.body[0].weight.data().asnumpy()
-    net.initialize(mx.init.Zero())
+    with pytest.warns(UserWarning, match="already initialized"):
+        net.initialize(mx.init.Zero())
     assert onp.array_equal(net.body[0].weight.data().asnumpy(), before)
     net.initialize(mx.init.Zero(), force_reinit=True)
     assert not net.body[0].weight.data().asnumpy().any()
@@ -215,6 +216,23 @@ def test_errors_name_the_block():
     text = str(caught.value)
     assert "body.0" in text
     assert "Dense" in text
+
+
+@pytest.mark.parametrize("pre", [False, True])
+def test_hooks_of_children_in_a_trace_warn(pre):
+    net = nn.HybridSequential()
+    net.add(nn.Dense(2), nn.Dense(3))
+    net.initialize()
+    seen = []
+    if pre:
+        net[1].register_forward_pre_hook(lambda *args: seen.append(1))
+    else:
+        net[1].register_forward_hook(lambda *args: seen.append(1))
+    net.hybridize()
+    with pytest.warns(UserWarning, match="hooks of Dense run only now"):
+        net(np.ones((2, 4)))
+    net(np.ones((2, 4)))
+    assert seen == [1]
 
 
 @pytest.mark.parametrize("hybrid", [False, True])

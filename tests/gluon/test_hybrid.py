@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as onp
 import pytest
 
@@ -77,6 +79,18 @@ def test_one_trace_for_many_batch_sizes(function):
         close(net(x), function(x))
     assert net.runs == 1
     assert net._cache.traces == 1
+
+
+@pytest.mark.parametrize("layer", [nn.Flatten, lambda: nn.Dense(3)])
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_empty_batches(layer, backend):
+    net = layer()
+    net.initialize()
+    x = numbers(3, 2, 2)
+    want = net(x)
+    net.optimize_for(x, backend=backend)
+    assert net(x[:0]).shape == (0, want.shape[1])
+    close(net(x), want)
 
 
 def test_batch_size_one_needs_no_luck():
@@ -499,3 +513,144 @@ def test_static_alloc_gives_the_same_numbers():
     again = net(x)
     for a, b in zip((first, second, again), (*want, want[0]), strict=True):
         close(a, b)
+
+
+# ---- memory that operands share -----------------------------------------------------------------
+@pytest.mark.parametrize(
+    "views", [lambda x: (x[:2], x[1:]), lambda x: (x[:2], x), lambda x: (x, x[:3])]
+)
+def test_a_write_to_shared_memory_is_refused(views):
+    def function(x, y):
+        x[:] = x + 1
+        return y * 2
+
+    net = hybrid(function)
+    x = np.ones((3,))
+    with pytest.raises(TraceError, match="shares memory"):
+        net(*views(x))
+    assert x.asnumpy().tolist() == [1.0, 1.0, 1.0]
+    apart = np.ones((3,))
+    close(net(x, apart), apart * 2)
+    assert x.asnumpy().tolist() == [2.0, 2.0, 2.0]
+
+
+def test_one_array_written_and_read_as_two_arguments():
+    def function(x, y):
+        x[:] = x + 1
+        return y * 2
+
+    x = np.ones((3,))
+    assert hybrid(function)(x, x).asnumpy().tolist() == [4.0, 4.0, 4.0]
+
+
+def test_a_written_view_changes_its_base():
+    def function(x):
+        x[:] = x * 3
+        return x + 1
+
+    x = np.ones((4,))
+    assert hybrid(function)(x[1:3]).asnumpy().tolist() == [4.0, 4.0]
+    assert x.asnumpy().tolist() == [1.0, 3.0, 3.0, 1.0]
+
+
+# ---- captured arrays ----------------------------------------------------------------------------
+def test_captured_arrays_are_read_at_each_call():
+    base = np.arange(4.0)
+    whole, part = hybrid(lambda x: x + base), hybrid(lambda x: x + base[1:3])
+    close(whole(np.ones((4,))), np.array([1.0, 2.0, 3.0, 4.0]))
+    close(part(np.ones((2,))), np.array([2.0, 3.0]))
+    base[:] = 5
+    close(whole(np.ones((4,))), np.full((4,), 6.0))
+    close(part(np.ones((2,))), np.full((2,), 6.0))
+    assert (whole.runs, part.runs) == (1, 1)
+
+
+def test_captured_arrays_and_views_get_gradients():
+    weight = np.ones((2,))
+    weight.attach_grad()
+    net = hybrid(lambda x: (x * weight).sum())
+    with autograd.record():
+        loss = net(np.array([2.0, 3.0]))
+    loss.backward()
+    assert weight.grad.asnumpy().tolist() == [2.0, 3.0]
+    x = np.ones((4,))
+    x.attach_grad()
+    double = hybrid(lambda v: (v * 2).sum())
+    with autograd.record():
+        loss = double(x[1:3])
+    loss.backward()
+    assert x.grad.asnumpy().tolist() == [0.0, 2.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_writes_detach_and_pause_in_a_recorded_forward(active):
+    def function(x):
+        y = x * 2
+        y[:1] = x[:1] * 5
+        with autograd.pause():
+            z = x * 3
+        return (y + x * z + x.detach() * x).sum()
+
+    net = Fn(function)
+    net.hybridize(active)
+    x = np.array([1.0, 2.0])
+    x.attach_grad()
+    with autograd.record():
+        loss = net(x)
+    loss.backward()
+    assert x.grad.asnumpy().tolist() == [5.0 + 3 + 1, 2.0 + 6 + 2]
+
+
+def test_equal_numbers_of_other_types_have_their_own_entry():
+    net = hybrid(lambda x, s: x * s)
+    x = np.ones((2,), dtype="int32")
+    for number in (1, 1.0, True, 2):
+        assert net(x, number).dtype == (x * number).dtype
+    assert net.runs == 4
+
+
+def test_weights_may_change_between_forward_and_backward():
+    net = small_net(nn.Dense(2, in_units=2, use_bias=False))
+    net.hybridize()
+    x = np.ones((1, 2))
+    x.attach_grad()
+    want = net[0].weight.data().asnumpy().sum(axis=0)
+    with autograd.record():
+        loss = net(x).sum()
+    net[0].weight.set_data(np.full((2, 2), 50.0))
+    loss.backward()
+    onp.testing.assert_allclose(x.grad.asnumpy()[0], want, rtol=1e-6)
+
+
+def test_threads_share_the_entries():
+    net = small_net()
+    arrays = [numbers(n, 4) for n in range(1, 7)]
+    want = [net(x).asnumpy() for x in arrays]
+    net.hybridize()
+    found = [None] * len(arrays)
+
+    def work(i):
+        npx.set_np()
+        for _ in range(10):
+            found[i] = net(arrays[i]).asnumpy()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(arrays))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(found, want, strict=True):
+        onp.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert net._cache.traces == 1
+
+
+def test_devices_keep_their_own_weights():
+    net = nn.Dense(2, in_units=2)
+    net.initialize(mx.init.One(), device=[mx.cpu(0), mx.cpu(1)])
+    net.hybridize()
+    net.weight.list_data()[1][:] = 3
+    for _ in range(5):
+        for device, value in ((mx.cpu(0), 2.0), (mx.cpu(1), 6.0)):
+            out = net(np.ones((1, 2), device=device))
+            assert out.asnumpy().tolist() == [[value, value]]
+            assert out.device == device

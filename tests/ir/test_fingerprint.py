@@ -18,7 +18,9 @@ from symgluon.ops.call import Call
 F32 = np.dtype("float32")
 
 
-def build(shape=(2, 3), number=2.0, op="relu", names=("x", "w"), axis=1, param="w", origin=(), order=0):
+def build(
+    shape=(2, 3), number=2.0, op="relu", names=("x", "w"), axis=1, param="w", origin=(), order=0
+):
     graph = Graph(names[0])
     x = graph.add_input(names[0], TensorType(shape, F32))
     w = graph.add_param(param, TensorType(shape, F32))
@@ -202,7 +204,9 @@ def test_the_same_in_another_process():
         env = {**os.environ, "PYTHONHASHSEED": seed}
         env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
         code = SCRIPT.format(here=os.path.dirname(__file__))
-        found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True
+        )
         assert found.returncode == 0, found.stderr
         texts.add(found.stdout)
     assert len(texts) == 1

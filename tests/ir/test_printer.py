@@ -20,7 +20,9 @@ def net(name="net", batch="batch"):
     w = graph.add_param("fc.weight", TensorType((4, 8), F32))
     table = graph.add_constant(np.arange(4, dtype=F32), "table")
     half = graph.add_constant(np.float32(0.1))
-    fc = graph.add(OPS["dense"](num_hidden=4), [x, w, None], name="fc", origin=(Origin("fc", "net.py:3"),))
+    fc = graph.add(
+        OPS["dense"](num_hidden=4), [x, w, None], name="fc", origin=(Origin("fc", "net.py:3"),)
+    )
     act = graph.add(OPS["relu"](), [fc.output], origin=(Origin("act"), Origin("fc")))
     scaled = graph.add(OPS["multiply"](), [act.output, half])
     last = graph.add(OPS["add"](), [scaled.output, table])
@@ -50,7 +52,7 @@ def test_the_plan_is_shown():
     graph = net()
     graph.hints = {"batch": 2}
     run_pipeline(graph, ["mark_inplace", "plan_memory"])
-    assert "192 bytes planned (sum 256 bytes)" in graph.print().splitlines()[0]
+    assert "128 bytes planned (sum 256 bytes)" in graph.print().splitlines()[0]
     run_pipeline(graph, [])
     assert graph.plan is not None
 
@@ -170,7 +172,13 @@ def test_diff():
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1_530_000, "1.53 MB"), (25 * 10**8, "2.5 GB")],
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (1_530_000, "1.53 MB"),
+        (25 * 10**8, "2.5 GB"),
+    ],
 )
 def test_human_bytes(size, text):
     assert human_bytes(size) == text

@@ -50,7 +50,7 @@ def test_convolution_free_sizes(rank, channels, microsoft):
             if made is None:
                 free = {(0, axis) for axis in (0, *range(2, rank + 2))}
                 graph, scope = layered.trace(
-                    both, [x, weight, lambda x, w: function(x, w).type], free
+                    both, [x, weight, lambda x, w, f=function: f(x, w).type], free
                 )
                 assert not scope.guards
                 made = layered.session(graph, microsoft=microsoft)
@@ -70,9 +70,7 @@ def test_convolution_3d(geometry):
     ct = rng.standard_normal(function(wrap(x), wrap(weight)).shape).astype("f")
     graph, _ = layered.trace(both, [x, weight, ct], set())
     made = layered.session(graph, 13)
-    layered.close(
-        layered.run(made, [x, weight, ct]), layered.eager(both, [x, weight, ct])
-    )
+    layered.close(layered.run(made, [x, weight, ct]), layered.eager(both, [x, weight, ct]))
 
 
 def test_convolution_refuses():

@@ -87,16 +87,12 @@ def test_onnx(attrs, opset):
 def test_onnx_free_sizes():
     pytest.importorskip("onnxruntime")
     op, arrays = operands({"mode": "gru", "num_layers": 2, "bidirectional": True})
-    graph, scope = layered.trace(
-        with_lengths(op, None), arrays, {(0, 0), (0, 1), (2, 1)}
-    )
+    graph, scope = layered.trace(with_lengths(op, None), arrays, {(0, 0), (0, 1), (2, 1)})
     assert [str(g.expr) + g.relation + str(g.value) for g in scope.guards] == ["d0_1==d2_1"]
     made = layered.session(graph)
     data, params, hidden = arrays
     longer = [np.concatenate([data, data])[:, :2], params, hidden[:, :2]]
-    layered.close(
-        layered.run(made, longer), layered.eager(with_lengths(op, None), longer)
-    )
+    layered.close(layered.run(made, longer), layered.eager(with_lengths(op, None), longer))
 
 
 @pytest.mark.parametrize("attrs", CASES[:2], ids=str)

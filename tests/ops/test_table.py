@@ -31,7 +31,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "box_nms": "moving the class number of a row makes it another class",
     },
     "types": {"nan_to_num": "the largest finite number depends on the dtype"},
-    "second": {},
+    "second": {"ctc_loss": "its gradient comes from the algorithm, not from operators"},
     "sizes": {"rnn": "the lengths of sequences are bounded by data"},
     "onnx": {
         **dict.fromkeys(
@@ -39,6 +39,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "ONNX has no operator for it, nor for what it would be computed from",
         ),
         **dict.fromkeys(("bincount", "histogram", "lstsq"), "ONNX cannot express it"),
+        "ctc_loss": "training only; it runs on the interpreter",
         **dict.fromkeys(("gcd", "lcm"), "Euclid's algorithm is a loop over data"),
         **dict.fromkeys(
             (
@@ -67,12 +68,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             (
                 "bipartite_matching",
                 "box_encode",
-                "box_iou",
                 "box_nms_grad",
                 "box_nms_take",
                 "multibox_target",
-                "roi_pooling",
+                "proposal",
+                "roi_align_grad",
                 "roi_pooling_grad",
+                "roi_pooling_take",
             ),
             "training targets, and gradients of detectors: they run on the interpreter",
         ),
@@ -84,7 +86,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             ("bitwise_and", "bitwise_or", "bitwise_xor"),
             "ONNX has bitwise operators from opset 18 on",
         ),
-        "pooling_grad": "ONNX scatters by addition from opset 16 on",
+        "roi_align": "ONNX aligns regions from opset 16 on",
     },
     "integers": {},
 }

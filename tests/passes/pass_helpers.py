@@ -123,7 +123,8 @@ JUMPS = {
 #: operators whose results are not unique, or that need special operands
 ODD = {"eig", "eigh", "svd", "qr", "eigvals", "call", "graph_op", "fused", "linalg_gelqf",
        "linalg_syevd", "cast", "gamma", "gammaln", "digamma", "polygamma", "power", "tan",
-       "reciprocal", "rsqrt", "rcbrt", "true_divide", "exp", "expm1", "exp2", "sinh", "cosh"}  # fmt: skip
+       "reciprocal", "rsqrt", "rcbrt", "true_divide", "exp", "expm1", "exp2", "sinh",
+       "cosh"}  # fmt: skip
 
 SAFE = ("core", "families", "unary", "shape", "elementwise", "reduce", "index", "linalg", "nn",
         "norm", "conv", "pool", "create")  # fmt: skip
@@ -163,7 +164,8 @@ def random_graph(seed, length=25, table=None):
             other = [v for v in pool if int(v.size) == size and size]
             if other and rng.random() < 0.8:
                 return F.reshape(other[rng.integers(len(other))], shape=shape)
-            return wrap(rng.standard_normal(shape))
+            array = rng.standard_normal(shape)
+            return wrap(array) if rng.random() < 0.3 else array
 
         for _ in range(length):
             name, sample = table[rng.integers(len(table))]
@@ -175,7 +177,8 @@ def random_graph(seed, length=25, table=None):
                     pool.append(F.tanh(r) if rng.random() < 0.6 else r)
             if rng.random() < 0.3:
                 v = pool[rng.integers(len(pool))]
-                extra = [lambda v: v + 0.0, lambda v: v * 1.0, lambda v: -(-v), lambda v: v * 0.5 * 2.0,
+                extra = [lambda v: v + 0.0, lambda v: v * 1.0, lambda v: F.negative(-v),
+                         lambda v: v * 0.5 * 2.0,
                          lambda v: F.transpose(F.transpose(v)), lambda v: F.cast(v, dtype="float64"),
                          lambda v: F.transpose(F.tanh(F.transpose(v)))]  # fmt: skip
                 pool.append(extra[rng.integers(len(extra))](v))

@@ -95,6 +95,8 @@ def reshape(g: Builder, x: str, shape: Sequence[Any]) -> str:
         plain = [-1 if isinstance(n, Dim) else int(n) for n in shape]
         return str(g.Reshape(x, g.ints(plain)))
     known = _same_positions(g, x, shape) if not zero else None
+    if known == [0, -1]:
+        return str(g.Flatten(x, axis=1))  # ONNX Runtime infers no -1 for an empty batch
     if known is not None:
         return str(g.Reshape(x, g.ints(known)))
     return str(g.Reshape(x, g.shape_vector(shape), allowzero=allow))
@@ -118,4 +120,3 @@ def _same_positions(g: Builder, x: str, shape: Sequence[Any]) -> list[int] | Non
             plain.append(int(n))
             free += int(n) == -1
     return plain if free <= 1 else None
-

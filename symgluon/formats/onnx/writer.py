@@ -12,6 +12,7 @@ import numpy as np
 
 from symgluon.errors import SymgluonError, Unsupported, UnsupportedOpError
 from symgluon.formats.onnx.builder import Builder
+from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value
@@ -29,7 +30,7 @@ class _Lowering:
     """Lowers the nodes of one graph (or function body) into a builder."""
 
     def __init__(
-        self, graph: Graph, opset: int, *, microsoft: bool, functions: dict[str, Any] | None
+        self, graph: Graph, opset: int, *, microsoft: bool, functions: _Functions | None
     ) -> None:
         self.graph = graph
         self.g = Builder(opset, microsoft=microsoft)
@@ -100,8 +101,16 @@ class _Lowering:
         for value, name in zip(node.outputs, results, strict=True):
             self.env[value] = name
             g.types.setdefault(name, value.type)
+            if not value.type.is_static:
+                self._define(value, name)
             if name not in self.rename and self._is_fresh(name, names):
                 self.rename[name] = value.name
+
+    def _define(self, value: Value, name: str) -> None:
+        """Dimensions that depend on data are defined by the result that has them."""
+        for axis, n in enumerate(value.type.shape or ()):
+            if isinstance(n, Dim) and n.bare is not None:
+                self.g.sources.setdefault(n.bare, (name, axis))
 
     def _is_fresh(self, name: str, inputs: Sequence[str]) -> bool:
         """Whether a result is an intermediate that may take the name of the value."""
@@ -150,18 +159,12 @@ class _Lowering:
         return results[0] if len(results) == 1 else results
 
     def _call(self, node: Node, names: Sequence[str]) -> tuple[str, ...]:
-        body: Graph = node.op.body  # type: ignore[attr-defined]
-        functions = self.functions
-        if functions is None:
+        if self.functions is None:
             raise RuntimeError("functions are not written here")
-        if body.name not in functions:
-            functions[body.name] = None  # keeps the order: callees are finished first
-            made, refused = _function(body, self.g.opset, functions)
-            del functions[body.name]
-            functions[body.name] = made
-            self.unsupported.extend(refused)
+        name, refused = self.functions.name_of(node.op.body, self.g.opset)  # type: ignore[attr-defined]
+        self.unsupported.extend(refused)
         outputs = [self.g.fresh("call") for _ in node.outputs]
-        self.g.op(body.name, names, domain=DOMAIN, outputs=outputs)
+        self.g.op(name, names, domain=DOMAIN, outputs=outputs)
         return tuple(outputs)
 
     # ---- finishing -------------------------------------------------------------------------
@@ -216,9 +219,39 @@ def _raise_unsupported(unsupported: Sequence[Unsupported]) -> None:
         raise UnsupportedOpError(f"no ONNX form for: {names}", unsupported=unsupported)
 
 
-def _function(
-    body: Graph, opset: int, functions: dict[str, Any]
-) -> tuple[Any, list[Unsupported]]:
+class _Functions:
+    """Bodies of `Call` nodes as ONNX functions: equal bodies once, callees first."""
+
+    def __init__(self) -> None:
+        self.protos: dict[str, Any] = {}
+        self._by_id: dict[int, str] = {}
+        self._by_content: dict[str, str] = {}
+
+    def name_of(self, body: Graph, opset: int) -> tuple[str, list[Unsupported]]:
+        """Name of the function for `body`; with what of it has no ONNX form, the first time."""
+        name = self._by_id.get(id(body))
+        if name is not None:
+            return name, []
+        content = body.fingerprint()
+        name = self._by_content.get(content)
+        refused: list[Unsupported] = []
+        if name is None:
+            made, refused = _function(body, opset, self)
+            made.name = name = self._free(body.name or "function")
+            self.protos[name] = made
+            self._by_content[content] = name
+        self._by_id[id(body)] = name
+        return name, refused
+
+    def _free(self, wish: str) -> str:
+        name, count = wish, 0
+        while name in self.protos:
+            count += 1
+            name = f"{wish}_{count}"
+        return name
+
+
+def _function(body: Graph, opset: int, functions: _Functions) -> tuple[Any, list[Unsupported]]:
     """Return the FunctionProto of a body; its constants become Constant nodes."""
     import onnx
 
@@ -228,7 +261,7 @@ def _function(
     outputs = lowering.outputs()
     nodes = lowering.finished_nodes()
     made = onnx.FunctionProto()
-    made.name, made.domain = body.name, DOMAIN
+    made.domain = DOMAIN
     made.input.extend(lowering.env[v] for v in body.operands())
     made.output.extend(name for name, _ in outputs)
     for name, array in lowering.live_tensors(nodes).items():
@@ -257,6 +290,7 @@ def build_model(
     microsoft: bool = False,
     metadata: Mapping[str, str] | None = None,
     output_names: Mapping[int, str] | None = None,
+    external: ExternalData | None = None,
 ) -> Any:
     """Lower `graph` to an ONNX model.
 
@@ -272,6 +306,8 @@ def build_model(
         Metadata properties.
     output_names : mapping, optional
         Wished names of outputs by position.
+    external : ExternalData, optional
+        Takes large tensors; the model refers to them.
 
     Returns
     -------
@@ -286,7 +322,7 @@ def build_model(
 
     if opset not in OPSETS:
         raise SymgluonError(f"ONNX opset {opset} is not written; 13 to 23 are")
-    bodies: dict[str, Any] | None = {} if functions else None
+    bodies = _Functions() if functions else None
     lowering = _Lowering(graph, opset, microsoft=microsoft, functions=bodies)
     lowering.leaves()
     lowering.run()
@@ -299,15 +335,17 @@ def build_model(
     model.graph.name = graph.name or "graph"
     model.graph.node.extend(nodes)
     for name, array in lowering.live_tensors(nodes).items():
-        model.graph.initializer.append(make_tensor(name, array))
+        keep = external is not None and external.wants(array)
+        tensor = external.refer(name, array) if external and keep else make_tensor(name, array)
+        model.graph.initializer.append(tensor)
     for value in graph.operands():
         model.graph.input.append(make_value_info(lowering.env[value], value.type))
     for name, value in outputs:
         model.graph.output.append(make_value_info(name, value.type))
     if output_names:
         _rename_outputs(model, output_names)
-    for made in (bodies or {}).values():
-        model.functions.append(made)
+    if bodies is not None:
+        model.functions.extend(bodies.protos.values())
     for domain, version in _imports(lowering.g, opset):
         model.opset_import.add(domain=domain, version=version)
     for key in sorted(metadata or {}):
@@ -326,44 +364,3 @@ def _rename_outputs(model: Any, wished: Mapping[int, str]) -> None:
                     field[i] = names[name]
     for out in model.graph.output:
         out.name = names.get(out.name, out.name)
-
-
-def lower_one(node: Node, opset: int) -> set[str]:
-    """Lower one node by itself and return the kinds of ONNX operators it becomes.
-
-    Raises
-    ------
-    UnsupportedOpError
-        If it has no ONNX form.
-    """
-    graph = Graph("one")
-    operands: list[Value | None] = []
-    for value in node.inputs:
-        if value is None:
-            operands.append(None)
-        elif value.data is not None:
-            operands.append(graph.add_constant(value.data, value.name))
-        else:
-            operands.append(graph.add_input(value.name, value.type))
-    copy = graph.add(node.op, operands, [v.type for v in node.outputs], name="result")
-    graph.set_outputs(copy.outputs)
-    lowering = _Lowering(graph, opset, microsoft=True, functions=None)
-    lowering.leaves()
-    _assume_names(lowering.g, node)
-    lowering.node(copy)
-    return {n.op_type for n in lowering.g.nodes}
-
-
-def _assume_names(g: Builder, node: Node) -> None:
-    """Dimensions that only the whole graph defines count as known here."""
-
-    def note(dim: Any) -> Any:
-        for name in dim.names():
-            g.sources.setdefault(name, ("", 0))
-        return dim
-
-    node.op.map_dims(note)
-    for value in (*node.inputs, *node.outputs):
-        for n in (value.type.shape or ()) if value is not None else ():
-            if isinstance(n, Dim):
-                note(n)

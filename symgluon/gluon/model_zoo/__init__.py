@@ -1,5 +1,5 @@
 """Models whose layers are known."""
 
-from symgluon.gluon.model_zoo import vision
+from symgluon.gluon.model_zoo import model_store, vision
 
-__all__ = ["vision"]
+__all__ = ["model_store", "vision"]

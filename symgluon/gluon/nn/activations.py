@@ -16,8 +16,8 @@ __all__ = ["ELU", "GELU", "SELU", "Activation", "LeakyReLU", "PReLU", "SiLU", "S
 class Activation(HybridBlock):
     """Activation by name: relu, sigmoid, tanh, softrelu, softsign, log_sigmoid, mish."""
 
-    def __init__(self, activation: str) -> None:
-        super().__init__()
+    def __init__(self, activation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._act_type = activation
 
     def forward(self, x: Any) -> Any:
@@ -37,10 +37,10 @@ class LeakyReLU(HybridBlock):
         If `alpha` is negative.
     """
 
-    def __init__(self, alpha: float) -> None:
+    def __init__(self, alpha: float, **kwargs: Any) -> None:
         if alpha < 0:
             raise AssertionError("Slope coefficient for LeakyReLU must be no less than 0.")
-        super().__init__()
+        super().__init__(**kwargs)
         self._alpha = alpha
 
     def forward(self, x: Any) -> Any:
@@ -54,8 +54,8 @@ class LeakyReLU(HybridBlock):
 class PReLU(HybridBlock):
     """Leaky rectifier with learned slopes, one a channel (arXiv:1502.01852)."""
 
-    def __init__(self, alpha_initializer: Any = None, in_channels: int = 1) -> None:
-        super().__init__()
+    def __init__(self, alpha_initializer: Any = None, in_channels: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         from symgluon import initializer
 
         init = initializer.Constant(0.25) if alpha_initializer is None else alpha_initializer
@@ -69,8 +69,8 @@ class PReLU(HybridBlock):
 class ELU(HybridBlock):
     """``x`` where positive, else ``alpha * (exp(x) - 1)`` (arXiv:1511.07289)."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._alpha = alpha
 
     def forward(self, x: Any) -> Any:
@@ -111,8 +111,8 @@ class GELU(HybridBlock):
 class Swish(HybridBlock):
     """``x * sigmoid(beta * x)`` (arXiv:1710.05941)."""
 
-    def __init__(self, beta: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, beta: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._beta = beta
 
     def forward(self, x: Any) -> Any:

@@ -130,8 +130,9 @@ class Dense(HybridBlock):
         weight_initializer: Any = None,
         bias_initializer: Any = "zeros",
         in_units: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self._flatten = flatten
         self._units = units
         self._in_units = in_units
@@ -165,8 +166,7 @@ class Dense(HybridBlock):
     def __repr__(self) -> str:
         shape = self.weight.shape
         act = self.act if self.act is not None else "linear"
-        width = shape[1] if shape[1] > 0 else None
-        return f"{type(self).__name__}({width} -> {shape[0]}, {act})"
+        return f"{type(self).__name__}({shape[1]} -> {shape[0]}, {act})"
 
 
 class Dropout(HybridBlock):
@@ -178,8 +178,8 @@ class Dropout(HybridBlock):
         Axes along which one mask entry counts for all.
     """
 
-    def __init__(self, rate: float, axes: tuple[int, ...] = ()) -> None:
-        super().__init__()
+    def __init__(self, rate: float, axes: tuple[int, ...] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._rate = rate
         self._axes = tuple(axes)
 
@@ -203,8 +203,9 @@ class Embedding(HybridBlock):
         dtype: Any = "float32",
         weight_initializer: Any = None,
         sparse_grad: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self._input_dim = input_dim
         self._output_dim = output_dim
         self.weight = Parameter("weight", shape=(input_dim, output_dim), init=weight_initializer,
@@ -223,6 +224,9 @@ class Embedding(HybridBlock):
 
 class Flatten(HybridBlock):
     """Merge all axes but the first."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def forward(self, x: Any) -> Any:
         """Reshape to two axes."""
@@ -337,9 +341,10 @@ class _BatchNorm(HybridBlock):
         running_mean_initializer: Any = "zeros",
         running_variance_initializer: Any = "ones",
         in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        self._kwargs = {
+        super().__init__(**kwargs)
+        self._kwargs: dict[str, Any] = {
             "axis": axis, "eps": epsilon, "momentum": momentum, "fix_gamma": not scale,
             "use_global_stats": use_global_stats,
         }  # fmt: skip
@@ -372,14 +377,19 @@ class _BatchNorm(HybridBlock):
 
     def forward(self, x: Any) -> Any:
         """Normalise; in training mode by the batch, updating the running statistics."""
-        operands = [data(p, x) for p in (self.gamma, self.beta, self.running_mean, self.running_var)]
+        operands = [
+            data(p, x) for p in (self.gamma, self.beta, self.running_mean, self.running_var)
+        ]
         function = legacy_nn.batch_norm_relu if self._relu else legacy_nn.batch_norm
         return call(function, x, *operands, **self._kwargs)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self._kwargs.items())
-        channels = self.gamma.shape[0] if self.gamma.shape else -1
-        return f"{type(self).__name__}({shown}, in_channels={channels if channels > 0 else None})"
+        shown = ", ".join(f"{k}={v!r}" for k, v in self._shown().items())
+        return f"{type(self).__name__}({shown}, in_channels={self.gamma.shape[0]})"
+
+    def _shown(self) -> dict[str, Any]:
+        """What `repr` tells."""
+        return self._kwargs
 
 
 class BatchNorm(_BatchNorm):
@@ -443,7 +453,12 @@ class SyncBatchNorm(_BatchNorm):
         super().__init__(
             1, momentum, epsilon, center, scale, use_global_stats, beta_initializer,
             gamma_initializer, running_mean_initializer, running_variance_initializer, in_channels,
+            **kwargs,
         )  # fmt: skip
+
+    def _shown(self) -> dict[str, Any]:
+        kept = {k: v for k, v in self._kwargs.items() if k != "axis"}
+        return {**kept, "ndev": 1}
 
 
 class _Affine(HybridBlock):
@@ -457,20 +472,23 @@ class _Affine(HybridBlock):
         beta_initializer: Any,
         gamma_initializer: Any,
         in_channels: int,
-        dtype: Any = "float32",
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self._axis = axis
         self._center, self._scale = center, scale
         shape = (in_channels if in_channels else -1,)
         self.gamma = Parameter("gamma", grad_req="write" if scale else "null", shape=shape,
-                               init=gamma_initializer, allow_deferred_init=True, dtype=dtype)  # fmt: skip
+                               init=gamma_initializer, allow_deferred_init=True)  # fmt: skip
         self.beta = Parameter("beta", grad_req="write" if center else "null", shape=shape,
-                              init=beta_initializer, allow_deferred_init=True, dtype=dtype)  # fmt: skip
+                              init=beta_initializer, allow_deferred_init=True)  # fmt: skip
 
-    def infer_shape(self, x: Any, *args: Any) -> None:
+    def _cells(self, x: Any) -> tuple[Any, Any]:
+        return data(self.gamma, x), data(self.beta, x)
+
+    def infer_shape(self, data: Any, *args: Any) -> None:
         """Set the number of channels from the data."""
-        size = x.shape[normalize_axis(self._axis, x.ndim)]
+        size = data.shape[normalize_axis(self._axis, data.ndim)]
         self.gamma.shape = (size,)
         self.beta.shape = (size,)
 
@@ -491,10 +509,9 @@ class LayerNorm(_Affine):
         super().__init__(axis, center, scale, beta_initializer, gamma_initializer, in_channels)
         self._epsilon = epsilon
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, data: Any) -> Any:
         """Normalise, scale, shift."""
-        return call(F.layer_norm, x, data(self.gamma, x), data(self.beta, x), axis=self._axis,
-                    eps=self._epsilon)  # fmt: skip
+        return call(F.layer_norm, data, *self._cells(data), axis=self._axis, eps=self._epsilon)
 
     def __repr__(self) -> str:
         size = self.gamma.shape[0]
@@ -520,15 +537,15 @@ class GroupNorm(_Affine):
         super().__init__(1, center, scale, beta_initializer, gamma_initializer, in_channels)
         self._num_groups, self._epsilon = num_groups, epsilon
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, data: Any) -> Any:
         """Normalise, scale, shift."""
-        return call(F.group_norm, x, data(self.gamma, x), data(self.beta, x),
-                    num_groups=self._num_groups, eps=self._epsilon)  # fmt: skip
+        return call(F.group_norm, data, *self._cells(data), num_groups=self._num_groups,
+                    eps=self._epsilon)  # fmt: skip
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(eps={self._epsilon}, num_groups={self._num_groups}, "
-            f"center={self._center}, scale={self._scale})"
+            f"center={self._center}, scale={self._scale}, in_channels={self.gamma.shape[0]})"
         )
 
 
@@ -546,18 +563,17 @@ class InstanceNorm(_Affine):
         in_channels: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(axis, center, scale, beta_initializer, gamma_initializer, in_channels)
+        super().__init__(
+            axis, center, scale, beta_initializer, gamma_initializer, in_channels, **kwargs
+        )
         self._epsilon = epsilon
 
     def forward(self, x: Any) -> Any:
         """Normalise, scale, shift."""
-        return call(F.instance_norm, x, data(self.gamma, x), data(self.beta, x), axis=self._axis,
-                    eps=self._epsilon)  # fmt: skip
+        return call(F.instance_norm, x, *self._cells(x), axis=self._axis, eps=self._epsilon)  # fmt: skip
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(eps={self._epsilon}, axis={self._axis}, "
             f"center={self._center}, scale={self._scale}, in_channels={self.gamma.shape[0]})"
         )
-
-

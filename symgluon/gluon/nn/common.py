@@ -39,6 +39,24 @@ def data(parameter: Any, x: Any) -> Any:
     return None if parameter is None else parameter._cell(x._device)
 
 
+_LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
+
+
+def check_layout(layout: str, rank: int, what: str) -> None:
+    """Refuse layouts that have not `rank` spatial axes.
+
+    Raises
+    ------
+    AssertionError
+        As MXNet raises.
+    """
+    if layout not in _LAYOUTS[rank]:
+        raise AssertionError(
+            f"Only supports {' and '.join(map(repr, _LAYOUTS[rank]))} layout for now, {what} "
+            f"received {layout!r}"
+        )
+
+
 def tuple_of(value: Any, rank: int, what: str) -> tuple[int, ...]:
     """A number for every axis, or one number each.
 

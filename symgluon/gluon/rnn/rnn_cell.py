@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -192,7 +193,9 @@ class _GatedCell(HybridRecurrentCell):
         rows = self.i2h_weight.shape[0]
         return (
             call(F.dense, x, data(self.i2h_weight, x), data(self.i2h_bias, x), num_hidden=rows),
-            call(F.dense, hidden, data(self.h2h_weight, x), data(self.h2h_bias, x), num_hidden=rows),
+            call(
+                F.dense, hidden, data(self.h2h_weight, x), data(self.h2h_bias, x), num_hidden=rows
+            ),
         )
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
@@ -200,8 +203,12 @@ class _GatedCell(HybridRecurrentCell):
         return [{"shape": (batch_size, self._hidden_size), "__layout__": "NC"}]
 
     def __repr__(self) -> str:
-        width = self.i2h_weight.shape[1]
-        return f"{type(self).__name__}({width if width > 0 else None} -> {self.i2h_weight.shape[0]})"
+        rows, width = self.i2h_weight.shape
+        return f"{type(self).__name__}({width} -> {rows}{self._more()})"
+
+    def _more(self) -> str:
+        """What `repr` says beyond the sizes."""
+        return ""
 
 
 def _split(x: Any, parts: int) -> list[Any]:
@@ -212,10 +219,46 @@ def _split(x: Any, parts: int) -> list[Any]:
     ]
 
 
-def _activate(x: Any, activation: Any) -> Any:
+def activate(x: Any, activation: Any) -> Any:
+    """Apply an activation: its name, or a block."""
     if isinstance(activation, str):
         return call(legacy_nn.activation, x, act_type=activation)
     return activation(x)
+
+
+class _StepMemory:
+    """What a cell keeps from step to step of one sequence.
+
+    What was put in during a trace is not seen outside of it, nor in another trace.
+    """
+
+    def __init__(self) -> None:
+        self.items: dict[str, Any] = {}
+        self.region: Any = None
+
+    def _here(self) -> bool:
+        region = flags.region
+        kept = self.region if self.region is None else self.region()
+        return kept is region and (region is not None or self.region is None)
+
+    def get(self, key: str) -> Any:
+        """Return what was kept, or None."""
+        return self.items.get(key) if self._here() else None
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        if not self._here():
+            self.clear()
+        self.items[key] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.items = {}
+        region = flags.region
+        self.region = None if region is None else weakref.ref(region)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"items": {}, "region": None}
 
 
 class RNNCell(_GatedCell):
@@ -238,8 +281,11 @@ class RNNCell(_GatedCell):
     def forward(self, inputs: Any, states: Any) -> Any:
         """One step: (output, [output])."""
         a, b = self._products(inputs, states[0])
-        out = _activate(a + b, self._activation)
+        out = activate(a + b, self._activation)
         return out, [out]
+
+    def _more(self) -> str:
+        return f", {self._activation}"
 
 
 class LSTMCell(_GatedCell):
@@ -269,8 +315,8 @@ class LSTMCell(_GatedCell):
         a, b = self._products(inputs, states[0])
         i, f, g, o = _split(a + b, 4)
         gate, act = self._recurrent_activation, self._activation
-        cell = _activate(f, gate) * states[1] + _activate(i, gate) * _activate(g, act)
-        hidden = _activate(o, gate) * _activate(cell, act)
+        cell = activate(f, gate) * states[1] + activate(i, gate) * activate(g, act)
+        hidden = activate(o, gate) * activate(cell, act)
         return hidden, [hidden, cell]
 
 
@@ -297,9 +343,9 @@ class GRUCell(_GatedCell):
         a, b = self._products(inputs, states[0])
         ar, az, an = _split(a, 3)
         br, bz, bn = _split(b, 3)
-        reset = _activate(ar + br, self._recurrent_activation)
-        update = _activate(az + bz, self._recurrent_activation)
-        new = _activate(an + reset * bn, self._activation)
+        reset = activate(ar + br, self._recurrent_activation)
+        update = activate(az + bz, self._recurrent_activation)
+        new = activate(an + reset * bn, self._activation)
         out = (1.0 - update) * new + update * states[0]
         return out, [out]
 
@@ -336,11 +382,14 @@ class LSTMPCell(_GatedCell):
         """One step: (projection, [projection, cell])."""
         a, b = self._products(inputs, states[0])
         i, f, g, o = _split(a + b, 4)
-        cell = _activate(f, "sigmoid") * states[1] + _activate(i, "sigmoid") * _activate(g, "tanh")
-        hidden = _activate(o, "sigmoid") * _activate(cell, "tanh")
+        cell = activate(f, "sigmoid") * states[1] + activate(i, "sigmoid") * activate(g, "tanh")
+        hidden = activate(o, "sigmoid") * activate(cell, "tanh")
         out = call(F.dense, hidden, data(self.h2r_weight, inputs), None,
                    num_hidden=self._projection_size)  # fmt: skip
         return out, [out, cell]
+
+    def _more(self) -> str:
+        return f" -> {self._projection_size}"
 
 
 # ---- combinations ------------------------------------------------------------------------------
@@ -380,6 +429,10 @@ class _Chain(RecurrentCell):
 
     def __getitem__(self, i: int) -> Any:
         return list(self._children.values())[i]
+
+    def __repr__(self) -> str:
+        lines = "\n".join(f"({name}): {cell!r}" for name, cell in self._children.items())
+        return f"{type(self).__name__}(\n{lines}\n)"
 
 
 class SequentialRNNCell(_Chain):
@@ -443,27 +496,24 @@ class ZoneoutCell(ModifierCell):
             )
         super().__init__(base_cell)
         self._zoneout_outputs, self._zoneout_states = zoneout_outputs, zoneout_states
-        self._prev_output: Any = None
+        self._memory = _StepMemory()
 
     def reset(self) -> None:
         """Forget the output of the step before."""
         super().reset()
-        object.__setattr__(self, "_prev_output", None)
+        self._memory.clear()
 
     def forward(self, inputs: Any, states: Any) -> Any:
         """One step; in training mode parts of it are kept from the step before."""
         out, new = self.base_cell(inputs, states)
         if not flags.training:
             return out, new
-        before = self._prev_output
+        before = self._memory.get("output")
         if before is None:
             before = call(F.zeros_like, out)
         kept = self._mix(out, before, self._zoneout_outputs)
-        new = [
-            self._mix(n, o, self._zoneout_states) for n, o in zip(new, states, strict=True)
-        ]
-        if flags.region is None:
-            object.__setattr__(self, "_prev_output", kept)
+        new = [self._mix(n, o, self._zoneout_states) for n, o in zip(new, states, strict=True)]
+        self._memory.put("output", kept)
         return kept, new
 
     @staticmethod
@@ -473,6 +523,12 @@ class ZoneoutCell(ModifierCell):
         mask = call(legacy_nn.dropout, call(F.ones_like, new), p=p)
         zero = mask * 0.0
         return like(new, F.where(F.not_equal(mask, zero), new, old))
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(p_out={self._zoneout_outputs}, "
+            f"p_state={self._zoneout_states}, {self.base_cell!r})"
+        )
 
 
 class ResidualCell(ModifierCell):
@@ -497,7 +553,7 @@ class VariationalDropoutCell(ModifierCell):
         super().__init__(base_cell)
         self.drop_inputs, self.drop_states = drop_inputs, drop_states
         self.drop_outputs = drop_outputs
-        self._masks: dict[str, Any] = {}
+        self._masks = _StepMemory()
 
     def reset(self) -> None:
         """Draw new masks for the next sequence."""
@@ -510,8 +566,7 @@ class VariationalDropoutCell(ModifierCell):
         mask = self._masks.get(kind)
         if mask is None:
             mask = call(legacy_nn.dropout, call(F.ones_like, x), p=p)
-            if flags.region is None:
-                self._masks[kind] = mask
+            self._masks.put(kind, mask)
         return x * mask
 
     def forward(self, inputs: Any, states: Any) -> Any:
@@ -522,6 +577,9 @@ class VariationalDropoutCell(ModifierCell):
         out, new = self.base_cell(inputs, states)
         return self._drop("outputs", out, self.drop_outputs), new
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p_out = {self.drop_outputs}, p_state = {self.drop_states})"
+
 
 class BidirectionalCell(HybridRecurrentCell):
     """Two cells, one in each direction; only `unroll` can run it."""
@@ -530,6 +588,9 @@ class BidirectionalCell(HybridRecurrentCell):
         super().__init__()
         self.l_cell = l_cell
         self.r_cell = r_cell
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(forward={self.l_cell!r}, backward={self.r_cell!r})"
 
     def forward(self, inputs: Any, states: Any) -> Any:
         """Cannot step.
@@ -572,9 +633,7 @@ class BidirectionalCell(HybridRecurrentCell):
             length, backwards, states[count:], layout, False, valid_length
         )
         right = self._reversed(right, valid_length)
-        outputs = [
-            like(a, F.concatenate(a, b, axis=1)) for a, b in zip(left, right, strict=True)
-        ]
+        outputs = [like(a, F.concatenate(a, b, axis=1)) for a, b in zip(left, right, strict=True)]
         merged: Any = _merge(outputs, axis) if merge_outputs else outputs
         return merged, [*l_states, *r_states]
 

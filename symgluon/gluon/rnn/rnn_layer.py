@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,10 @@ class _RNNLayer(HybridBlock):
         clip: tuple[float | None, float | None, bool] = (None, None, False),
         dtype: Any = "float32",
         use_sequence_length: bool = False,
-        init: Any = None,
+        inits: Sequence[Any] = (),
     ) -> None:
         if layout not in ("TNC", "NTC"):
-            raise AssertionError(
-                f"Invalid layout {layout}; must be one of ['TNC' or 'NTC']"
-            )
+            raise AssertionError(f"Invalid layout {layout}; must be one of ['TNC' or 'NTC']")
         super().__init__()
         self._hidden_size, self._num_layers = hidden_size, num_layers
         self._layout, self._dropout = layout, dropout
@@ -52,9 +51,7 @@ class _RNNLayer(HybridBlock):
         kind: Any = mode
         self._config = RnnConfig(kind, hidden_size, num_layers, bidirectional, projection_size)
         size = param_size(self._config, input_size) if input_size else -1
-        if init is None:
-            # the flat vector has rules of its own: a default such as Xavier needs matrices
-            init = RNNFused(mode, num_layers, hidden_size, bidirectional, projection_size)
+        init = RNNFused(mode, num_layers, hidden_size, bidirectional, projection_size, *inits)
         self.rnn_param = Parameter("rnn_param", shape=(size,), init=init,
                                    allow_deferred_init=True, dtype=self._dtype)  # fmt: skip
 
@@ -136,10 +133,14 @@ class _RNNLayer(HybridBlock):
     def _check_states(self, states: Any, batch: Any) -> None:
         infos = self.state_info(0)
         if len(states) != len(infos):
-            raise ValueError(f"Invalid recurrent state: expected {len(infos)}, received {len(states)}")
+            raise ValueError(
+                f"Invalid recurrent state: expected {len(infos)}, received {len(states)}"
+            )
         for state, info in zip(states, infos, strict=True):
             want = (info["shape"][0], batch, info["shape"][2])
-            if len(state.shape) != 3 or any(a != b for a, b in zip(state.shape, want, strict=True)):
+            if len(state.shape) != 3 or any(
+                a != b for a, b in zip(state.shape, want, strict=True)
+            ):
                 raise ValueError(
                     f"Invalid recurrent state shape. Expecting {want}, got {tuple(state.shape)}."
                 )
@@ -180,7 +181,10 @@ class RNN(_RNNLayer):
     ) -> None:
         super().__init__(
             hidden_size, num_layers, layout, dropout, bidirectional, input_size,
-            f"rnn_{activation}", dtype=dtype, **kwargs,
+            f"rnn_{activation}", dtype=dtype,
+            inits=(i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                   h2h_bias_initializer),
+            **kwargs,
         )  # fmt: skip
 
 
@@ -209,7 +213,10 @@ class LSTM(_RNNLayer):
     ) -> None:
         super().__init__(
             hidden_size, num_layers, layout, dropout, bidirectional, input_size, "lstm",
-            projection_size, (state_clip_min, state_clip_max, state_clip_nan), dtype, **kwargs,
+            projection_size, (state_clip_min, state_clip_max, state_clip_nan), dtype,
+            inits=(i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                   h2h_bias_initializer, h2r_weight_initializer),
+            **kwargs,
         )  # fmt: skip
 
 
@@ -233,5 +240,8 @@ class GRU(_RNNLayer):
     ) -> None:
         super().__init__(
             hidden_size, num_layers, layout, dropout, bidirectional, input_size, "gru",
-            dtype=dtype, **kwargs,
+            dtype=dtype,
+            inits=(i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                   h2h_bias_initializer),
+            **kwargs,
         )  # fmt: skip

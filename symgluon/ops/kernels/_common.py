@@ -28,8 +28,9 @@ def pad_pairs(pad: Pads) -> tuple[tuple[int, int], ...]:
 
 
 def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type that arithmetic on `dtype` is done in: float32 for float16."""
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
+    """Return the type that arithmetic on `dtype` is done in: float32 for 16-bit floats."""
+    small = dtype.itemsize == 2 and dtype.kind not in "iu"
+    return np.dtype(np.float32) if small else dtype
 
 
 def widen(x: Array) -> Array:

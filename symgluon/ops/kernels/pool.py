@@ -289,7 +289,11 @@ def _check_mode(mode: str, p_value: int) -> None:
 def _lowest(dtype: np.dtype[Any], infinite: bool) -> Any:
     if np.issubdtype(dtype, np.integer):
         return np.iinfo(dtype).min
-    return -np.inf if infinite else np.finfo(dtype).min
+    if infinite:
+        return -np.inf
+    if dtype.kind != "f":  # bfloat16 (8 bits of mantissa), which NumPy's finfo does not know
+        return -(2 - 2.0**-7) * 2.0**127
+    return np.finfo(dtype).min
 
 
 def _along(values: Array, axis: int, rank: int) -> Array:

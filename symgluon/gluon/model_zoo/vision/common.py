@@ -1,13 +1,39 @@
-"""What the models share."""
+"""What the models share: weights from files, functions by name."""
 
 from __future__ import annotations
 
-from symgluon.errors import SymgluonError
+import os
+from collections.abc import Callable
+from typing import Any
+
+from symgluon.gluon.model_zoo.model_store import get_model_file
+
+MODELS_ROOT = os.path.join("~", ".mxnet", "models")
 
 
-def pretrained_error(name: str) -> SymgluonError:
-    """Return the error for pretrained weights, which are not hosted any more."""
-    return SymgluonError(
-        f"there are no pretrained weights of {name} to download: MXNet's model store is closed",
-        hint="make the model without pretrained=True and load_parameters() a file you have",
-    )
+def load_pretrained(
+    net: Any, name: str, pretrained: bool, device: Any = None, root: str | None = None
+) -> Any:
+    """Return `net`, with its weights loaded from a local file if `pretrained`.
+
+    Raises
+    ------
+    MXNetError
+        If there is no such file: the weights are not hosted any more.
+    """
+    if pretrained:
+        path = get_model_file(name, root=MODELS_ROOT if root is None else root)
+        net.load_parameters(path, device=device)
+    return net
+
+
+def maker(function: Callable[..., Any], name: str, what: str, *args: Any) -> Callable[..., Any]:
+    """Return `function` with its first arguments given, called `name`."""
+
+    def make(**kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    make.__name__ = make.__qualname__ = name
+    make.__module__ = function.__module__
+    make.__doc__ = f"Return {what}; arguments as :func:`{function.__name__}`."
+    return make

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import pretrained_error
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
 
 __all__ = ["MobileNet", "MobileNetV2", "get_mobilenet", "get_mobilenet_v2"]
 
@@ -70,7 +69,9 @@ class MobileNet(HybridBlock):
         super().__init__()
         self.features = nn.HybridSequential()
         _add_conv(self.features, int(32 * multiplier), 3, 2, 1)
-        depth = [int(c * multiplier) for c in [32, 64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024]]
+        depth = [
+            int(c * multiplier) for c in [32, 64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024]
+        ]
         wide = [int(c * multiplier) for c in [64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024] * 2]
         strides = [1, 2, 1, 2, 1, 2] + [1] * 5 + [2, 1]
         for channels, outer, stride in zip(depth, wide, strides, strict=True):
@@ -114,39 +115,39 @@ class MobileNetV2(HybridBlock):
         return self.output(self.features(x))
 
 
-def _name(version: int, multiplier: float) -> str:
+def _name(kind: str, multiplier: float) -> str:
     text = f"{multiplier:.2f}"
-    return f"mobilenet{'_v2_' if version == 2 else ''}{text[:-1] if text.endswith('0') else text}"
+    return kind + (text[:-1] if text.endswith("0") else text)
 
 
 def get_mobilenet(
-    multiplier: float, pretrained: bool = False, device: Any = None, **kwargs: Any
+    multiplier: float,
+    pretrained: bool = False,
+    device: Any = None,
+    root: str | None = None,
+    **kwargs: Any,
 ) -> Any:
     """Return a MobileNet."""
-    if pretrained:
-        raise pretrained_error(_name(1, multiplier))
-    return MobileNet(multiplier, **kwargs)
+    net = MobileNet(multiplier, **kwargs)
+    return load_pretrained(net, _name("mobilenet", multiplier), pretrained, device, root)
 
 
 def get_mobilenet_v2(
-    multiplier: float, pretrained: bool = False, device: Any = None, **kwargs: Any
+    multiplier: float,
+    pretrained: bool = False,
+    device: Any = None,
+    root: str | None = None,
+    **kwargs: Any,
 ) -> Any:
     """Return a MobileNet, version 2."""
-    if pretrained:
-        raise pretrained_error(_name(2, multiplier))
-    return MobileNetV2(multiplier, **kwargs)
-
-
-def _maker(version: int, multiplier: float, name: str) -> Callable[..., Any]:
-    def make(**kwargs: Any) -> Any:
-        return (get_mobilenet if version == 1 else get_mobilenet_v2)(multiplier, **kwargs)
-
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"Return MobileNet, version {version}, with width {multiplier}."
-    return make
+    net = MobileNetV2(multiplier, **kwargs)
+    return load_pretrained(net, _name("mobilenetv2_", multiplier), pretrained, device, root)
 
 
 for _m, _t in ((1.0, "1_0"), (0.75, "0_75"), (0.5, "0_5"), (0.25, "0_25")):
-    for _v, _p in ((1, "mobilenet"), (2, "mobilenet_v2_")):
-        globals()[_p + _t] = _maker(_v, _m, _p + _t)
+    for _f, _p, _d in (
+        (get_mobilenet, "mobilenet", "MobileNet"),
+        (get_mobilenet_v2, "mobilenet_v2_", "MobileNet, version 2"),
+    ):
+        globals()[_p + _t] = maker(_f, _p + _t, f"{_d}, with width {_m}", _m)
         __all__ += [_p + _t]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from symgluon import numpy_extension as npx
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import pretrained_error
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
 
 __all__ = [
     "BasicBlockV1",
@@ -245,7 +244,12 @@ _BLOCKS: list[dict[str, Any]] = [
 
 
 def get_resnet(
-    version: int, num_layers: int, pretrained: bool = False, device: Any = None, **kwargs: Any
+    version: int,
+    num_layers: int,
+    pretrained: bool = False,
+    device: Any = None,
+    root: str | None = None,
+    **kwargs: Any,
 ) -> Any:
     """Return a residual net.
 
@@ -260,22 +264,13 @@ def get_resnet(
         )
     if version not in (1, 2):
         raise AssertionError(f"Invalid resnet version: {version}. Options are 1 and 2.")
-    if pretrained:
-        raise pretrained_error(f"resnet{num_layers}_v{version}")
     kind, layers, channels = _SPEC[num_layers]
-    return _NETS[version - 1](_BLOCKS[version - 1][kind], layers, channels, **kwargs)
-
-
-def _maker(version: int, num_layers: int) -> Callable[..., Any]:
-    def make(**kwargs: Any) -> Any:
-        return get_resnet(version, num_layers, **kwargs)
-
-    make.__name__ = make.__qualname__ = f"resnet{num_layers}_v{version}"
-    make.__doc__ = f"Return ResNet-{num_layers}, version {version}."
-    return make
+    net = _NETS[version - 1](_BLOCKS[version - 1][kind], layers, channels, **kwargs)
+    return load_pretrained(net, f"resnet{num_layers}_v{version}", pretrained, device, root)
 
 
 for _v in (1, 2):
     for _n in _SPEC:
-        globals()[f"resnet{_n}_v{_v}"] = _maker(_v, _n)
-        __all__ += [f"resnet{_n}_v{_v}"]
+        _name = f"resnet{_n}_v{_v}"
+        globals()[_name] = maker(get_resnet, _name, f"ResNet-{_n}, version {_v}", _v, _n)
+        __all__ += [_name]

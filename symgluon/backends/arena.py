@@ -1,0 +1,148 @@
+"""The interpreter on a memory plan: intermediate results lie in one block, call after call.
+
+Each thread has its own block.  Results of the graph never lie in it: they outlive the call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from symgluon.backends.numpy import Interpreter, Step, placed, run_step
+from symgluon.ir.dims import evaluate
+from symgluon.ir.graph import Graph
+from symgluon.ops.families import Binary, Unary
+from symgluon.ops.replay import dims_of
+from symgluon.ops.state import state
+from symgluon.passes.liveness import FOREVER, classes
+from symgluon.passes.plan_memory import ALIGNMENT, make_plan
+
+_MOST_FRAMES = 8
+
+
+class Planned(NamedTuple):
+    """A step with the places of its results (None: wherever the kernel puts it)."""
+
+    step: Step
+    places: tuple[np.ndarray | None, ...]
+    into: Callable[..., Any] | None  # writes the result to its place by itself
+
+
+class _Block(threading.local):
+    """What one thread holds: memory, and the steps of the last sizes it ran."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, np.uint8)
+        self.frames: dict[Any, list[Planned]] = {}
+        self.busy = False
+
+
+class PlannedInterpreter(Interpreter):
+    """An interpreter whose intermediate results lie where the memory plan puts them."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        found = classes(graph)
+        kept = {found.root[v] for v in graph.outputs}
+        kept |= {v for v, interval in found.interval.items() if interval.end >= FOREVER}
+        #: values with a place of their own, or in the place of an operand
+        self.placed = {
+            self.slots[v]: v
+            for node in found.nodes
+            for v in node.outputs
+            if found.root[v] not in kept and (found.root[v] is v or v in graph.inplace)
+        }
+        self._block = _Block()
+
+    def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run on arrays in operand order."""
+        block = self._block
+        if self.late or block.busy:  # sizes unknown before the call; or a kernel calls us again
+            return super().__call__(*arrays)
+        values: list[Any] = [None] * (self.size + 1)
+        values[: len(arrays)] = arrays
+        for slot, array in self.constants:
+            values[slot] = array
+        saved = state.region
+        state.region = None
+        block.busy = True
+        try:
+            for planned in self._frame(arrays, block):
+                _run(planned, values)
+        finally:
+            state.region = saved
+            block.busy = False
+        return tuple([_outside(values[s], block.memory) for s in self.outputs])
+
+    def _frame(self, arrays: Sequence[Any], block: _Block) -> list[Planned]:
+        shapes = tuple([a.shape for a in arrays])
+        found = block.frames.get(shapes)
+        if found is None:
+            env = dims_of(self.graph, shapes)
+            plan = make_plan(self.graph, env)
+            if plan.peak > block.memory.size or len(block.frames) >= _MOST_FRAMES:
+                block.frames = {}
+            if plan.peak > block.memory.size:
+                block.memory = _aligned(plan.peak)
+            places = {
+                slot: _view(block.memory, plan.offsets[v], v.type, env)
+                for slot, v in self.placed.items()
+                if v in plan.offsets
+            }
+            found = [
+                Planned(step, tuple(places.get(s) for s in step.outputs), _writer(step.op))
+                for step in self.bound_steps(arrays)
+            ]
+            block.frames[shapes] = found
+        return found
+
+
+def _aligned(size: int) -> np.ndarray:
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
+
+
+def _view(memory: np.ndarray, offset: int, type: Any, env: dict[str, Any]) -> np.ndarray:
+    shape = tuple([n if isinstance(n, int) else evaluate(n, env) for n in type.known_shape])
+    size = int(np.prod(shape, dtype=np.int64)) * type.dtype.itemsize
+    return memory[offset : offset + size].view(type.dtype).reshape(shape)
+
+
+def _writer(op: Any) -> Callable[..., Any] | None:
+    """The ufunc of an elementwise operator whose kernel does no more than call it."""
+    plain = type(op).kernel in (Unary.kernel, Binary.kernel)
+    ufunc = type(op).ufunc if plain else None
+    return ufunc if isinstance(ufunc, np.ufunc) else None
+
+
+def _run(planned: Planned, values: list[Any]) -> None:
+    step, places, into = planned
+    if into is None or places[0] is None:
+        run_step(step, values)
+        for slot, place in zip(step.outputs, places, strict=True):
+            _put(values, slot, place)
+    else:
+        try:
+            with np.errstate(all="ignore"):
+                values[step.outputs[0]] = into(*[values[i] for i in step.inputs], out=places[0])
+        except Exception as error:
+            raise placed(error, step, values) from error.__cause__
+    for slot in step.dead:
+        values[slot] = None
+
+
+def _put(values: list[Any], slot: int, place: np.ndarray | None) -> None:
+    """Move a result to its place; one of another shape than planned stays where it is."""
+    result = values[slot]
+    if place is not None and result.shape == place.shape and result.dtype == place.dtype:
+        np.copyto(place, result)
+        values[slot] = place
+
+
+def _outside(result: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    """Return a result of the graph, copied if it lies in the block."""
+    return result.copy() if np.may_share_memory(result, memory) else result

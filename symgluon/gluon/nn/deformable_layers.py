@@ -1,0 +1,221 @@
+"""Convolutions whose windows are bent by learned offsets (seed: ``gluon.nn``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.nn.activations import Activation
+from symgluon.gluon.nn.common import call, data, tuple_of
+from symgluon.gluon.parameter import Parameter
+from symgluon.ops import deformable, legacy_nn
+from symgluon.ops.apply import F
+
+__all__ = ["DeformableConvolution", "ModulatedDeformableConvolution"]
+
+
+class _Deformable(HybridBlock):
+    """What both share: a plain convolution that gives the offsets, and the bent one."""
+
+    #: numbers that the first convolution gives for each place of the kernel
+    _per_place = 2
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: Any,
+        strides: Any,
+        padding: Any,
+        dilation: Any,
+        groups: int,
+        num_deformable_group: int,
+        layout: str,
+        use_bias: bool,
+        in_channels: int,
+        activation: str | None,
+        inits: tuple[Any, Any, Any, Any],
+        offset_use_bias: bool,
+    ) -> None:
+        if layout != "NCHW":
+            raise AssertionError(f"deformable convolutions have layout NCHW, received {layout!r}")
+        super().__init__()
+        self._channels, self._in_channels, self._groups = channels, in_channels, groups
+        self._kernel = tuple_of(kernel_size, 2, "kernel_size")
+        self._strides = tuple_of(strides, 2, "strides")
+        self._padding = tuple_of(padding, 2, "padding")
+        self._places = num_deformable_group * self._kernel[0] * self._kernel[1]
+        shared = {
+            "kernel": self._kernel, "stride": self._strides, "pad": self._padding,
+            "dilate": tuple_of(dilation, 2, "dilation"), "num_group": groups,
+        }  # fmt: skip
+        self._offset_channels = self._per_place * self._places
+        self._attrs = {
+            **shared, "num_filter": channels, "num_deformable_group": num_deformable_group,
+            "no_bias": not use_bias,
+        }  # fmt: skip
+        self._offset_attrs = {
+            **shared, "num_filter": self._offset_channels, "no_bias": not offset_use_bias
+        }  # fmt: skip
+        weight, bias, offset_weight, offset_bias = inits
+        self.offset_weight = self._weight("offset_weight", self._offset_channels, offset_weight)
+        self.offset_bias = (
+            self._bias("offset_bias", self._offset_channels, offset_bias)
+            if offset_use_bias
+            else None
+        )
+        self.deformable_conv_weight = self._weight("deformable_conv_weight", channels, weight)
+        self.deformable_conv_bias = (
+            self._bias("deformable_conv_bias", channels, bias) if use_bias else None
+        )
+        self.act = Activation(activation) if activation else None
+
+    def _weight(self, name: str, channels: int, init: Any) -> Parameter:
+        return Parameter(
+            name, shape=self._weight_shape(channels, self._in_channels), init=init,
+            allow_deferred_init=True,
+        )  # fmt: skip
+
+    def _bias(self, name: str, channels: int, init: Any) -> Parameter:
+        return Parameter(name, shape=(channels,), init=init, allow_deferred_init=True)
+
+    def _weight_shape(self, channels: int, in_channels: Any) -> tuple[Any, ...]:
+        unknown = isinstance(in_channels, int) and in_channels == 0
+        return (channels, -1 if unknown else in_channels // self._groups, *self._kernel)
+
+    def infer_shape(self, x: Any) -> None:
+        """Set the number of input channels from the data."""
+        self.offset_weight.shape = self._weight_shape(self._offset_channels, x.shape[1])
+        self.deformable_conv_weight.shape = self._weight_shape(self._channels, x.shape[1])
+
+    def _offsets(self, x: Any) -> Any:
+        return call(
+            legacy_nn.convolution, x, data(self.offset_weight, x), data(self.offset_bias, x),
+            **self._offset_attrs,
+        )  # fmt: skip
+
+    def _finish(self, out: Any) -> Any:
+        return out if self.act is None else self.act(out)
+
+    def __repr__(self) -> str:
+        shape = self.deformable_conv_weight.shape or ()
+        parts = [f"{shape[1]} -> {shape[0]}", f"kernel_size={self._kernel}",
+                 f"stride={self._strides}"]  # fmt: skip
+        if any(self._padding):
+            parts.append(f"padding={self._padding}")
+        if any(d != 1 for d in self._attrs["dilate"]):
+            parts.append(f"dilation={self._attrs['dilate']}")
+        if self._groups != 1:
+            parts.append(f"groups={self._groups}")
+        if self.deformable_conv_bias is None:
+            parts.append("bias=False")
+        if self.act is not None:
+            parts.append(repr(self.act))
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class DeformableConvolution(_Deformable):
+    """2-D convolution that reads at offsets which another convolution gives (arXiv:1703.06211).
+
+    Parameters
+    ----------
+    channels : int
+        Number of output channels.
+    kernel_size, strides, padding, dilation, groups
+        As `Conv2D`, of both convolutions.
+    num_deformable_group : int
+        Groups of channels with offsets of their own.
+    use_bias, offset_use_bias : bool
+        Add a bias to the result, to the offsets.
+    in_channels : int, optional
+        Number of input channels; found at the first call if left out.
+    op_name, adj
+        Accepted, without effect.
+
+    Shapes: (N, C, H, W) to (N, channels, H', W').
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: Any = (1, 1),
+        strides: Any = (1, 1),
+        padding: Any = (0, 0),
+        dilation: Any = (1, 1),
+        groups: int = 1,
+        num_deformable_group: int = 1,
+        layout: str = "NCHW",
+        use_bias: bool = True,
+        in_channels: int = 0,
+        activation: str | None = None,
+        weight_initializer: Any = None,
+        bias_initializer: Any = "zeros",
+        offset_weight_initializer: Any = "zeros",
+        offset_bias_initializer: Any = "zeros",
+        offset_use_bias: bool = True,
+        op_name: str = "DeformableConvolution",
+        adj: Any = None,
+    ) -> None:
+        inits = (weight_initializer, bias_initializer, offset_weight_initializer,
+                 offset_bias_initializer)  # fmt: skip
+        super().__init__(
+            channels, kernel_size, strides, padding, dilation, groups, num_deformable_group, layout,
+            use_bias, in_channels, activation, inits, offset_use_bias,
+        )  # fmt: skip
+
+    def forward(self, x: Any) -> Any:
+        """Find the offsets and convolve."""
+        out = call(
+            deformable.deformable_convolution, x, self._offsets(x),
+            data(self.deformable_conv_weight, x), data(self.deformable_conv_bias, x), **self._attrs,
+        )  # fmt: skip
+        return self._finish(out)
+
+
+class ModulatedDeformableConvolution(_Deformable):
+    """Deformable convolution with a factor for each place it reads (arXiv:1811.11168).
+
+    Parameters as `DeformableConvolution`; the factors are sigmoids, times 2.
+    """
+
+    _per_place = 3
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: Any = (1, 1),
+        strides: Any = (1, 1),
+        padding: Any = (0, 0),
+        dilation: Any = (1, 1),
+        groups: int = 1,
+        num_deformable_group: int = 1,
+        layout: str = "NCHW",
+        use_bias: bool = True,
+        in_channels: int = 0,
+        activation: str | None = None,
+        weight_initializer: Any = None,
+        bias_initializer: Any = "zeros",
+        offset_weight_initializer: Any = "zeros",
+        offset_bias_initializer: Any = "zeros",
+        offset_use_bias: bool = True,
+        op_name: str = "ModulatedDeformableConvolution",
+        adj: Any = None,
+    ) -> None:
+        inits = (weight_initializer, bias_initializer, offset_weight_initializer,
+                 offset_bias_initializer)  # fmt: skip
+        super().__init__(
+            channels, kernel_size, strides, padding, dilation, groups, num_deformable_group, layout,
+            use_bias, in_channels, activation, inits, offset_use_bias,
+        )  # fmt: skip
+
+    def forward(self, x: Any) -> Any:
+        """Find offsets and factors, and convolve."""
+        found = self._offsets(x)
+        split = 2 * self._places
+        head = slice(None)
+        offset = call(F.index, found, index=(head, slice(0, split)))
+        mask = call(F.index, found, index=(head, slice(split, None)))
+        out = call(
+            deformable.modulated_deformable_convolution, x, offset, call(F.sigmoid, mask) * 2.0,
+            data(self.deformable_conv_weight, x), data(self.deformable_conv_bias, x), **self._attrs,
+        )  # fmt: skip
+        return self._finish(out)

@@ -1,0 +1,423 @@
+"""Recurrent cells whose products are convolutions (seed: ``gluon.rnn``; arXiv:1506.04214)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgluon.gluon.nn.common import call, check_layout, data, tuple_of
+from symgluon.gluon.parameter import Parameter
+from symgluon.gluon.rnn.rnn_cell import HybridRecurrentCell, activate
+from symgluon.ops import legacy_nn
+from symgluon.ops.apply import F
+
+__all__ = [f"Conv{r}D{k}Cell" for r in (1, 2, 3) for k in ("RNN", "LSTM", "GRU")]
+
+
+class _ConvCell(HybridRecurrentCell):
+    """What the cells share: a convolution of the input and one of the hidden state.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of both convolutions; those of the hidden state are odd, so that it keeps its size.
+    i2h_pad, i2h_dilate, h2h_dilate : int or tuple of int
+        Padding and dilation.
+    conv_layout : str
+        Layout of input and states.
+    activation : str or Block
+        Activation of the new values.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+    """
+
+    _gates = 1
+    _states = 1
+
+    def __init__(
+        self,
+        rank: int,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any,
+        i2h_dilate: Any,
+        h2h_dilate: Any,
+        inits: tuple[Any, Any, Any, Any],
+        conv_layout: str,
+        activation: Any,
+    ) -> None:
+        check_layout(conv_layout, rank, type(self).__name__)
+        super().__init__()
+        self._hidden_channels, self._input_shape = hidden_channels, tuple(input_shape)
+        self._conv_layout, self._activation = conv_layout, activation
+        hidden_kernel = tuple_of(h2h_kernel, rank, "h2h_kernel")
+        if any(k % 2 == 0 for k in hidden_kernel):
+            raise AssertionError(f"Only support odd number, get h2h_kernel= {h2h_kernel}")
+        dilate = tuple_of(h2h_dilate, rank, "h2h_dilate")
+        self._i2h = self._attrs(
+            tuple_of(i2h_kernel, rank, "i2h_kernel"),
+            tuple_of(i2h_pad, rank, "i2h_pad"),
+            tuple_of(i2h_dilate, rank, "i2h_dilate"),
+        )
+        pad = tuple(d * (k - 1) // 2 for k, d in zip(hidden_kernel, dilate, strict=True))
+        self._h2h = self._attrs(hidden_kernel, pad, dilate)
+        self._make_parameters(inits)
+
+    def _attrs(
+        self, kernel: tuple[int, ...], pad: tuple[int, ...], dilate: tuple[int, ...]
+    ) -> dict[str, Any]:
+        return {
+            "kernel": kernel, "pad": pad, "dilate": dilate, "stride": (1,) * len(kernel),
+            "num_filter": self._gates * self._hidden_channels, "layout": self._conv_layout,
+        }  # fmt: skip
+
+    def _make_parameters(self, inits: tuple[Any, Any, Any, Any]) -> None:
+        rows = self._gates * self._hidden_channels
+        last = self._conv_layout.endswith("C")
+
+        def weight(name: str, channels: int, kernel: tuple[int, ...], init: Any) -> Parameter:
+            shape = (rows, *kernel, channels) if last else (rows, channels, *kernel)
+            return Parameter(name, shape=shape, init=init, allow_deferred_init=True)
+
+        channels = self._input_shape[-1 if last else 0]
+        self.i2h_weight = weight("i2h_weight", channels, self._i2h["kernel"], inits[0])
+        self.h2h_weight = weight(
+            "h2h_weight", self._hidden_channels, self._h2h["kernel"], inits[1]
+        )
+        self.i2h_bias = Parameter("i2h_bias", shape=(rows,), init=inits[2],
+                                  allow_deferred_init=True)  # fmt: skip
+        self.h2h_bias = Parameter("h2h_bias", shape=(rows,), init=inits[3],
+                                  allow_deferred_init=True)  # fmt: skip
+
+    def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
+        """Shapes and layouts of the states."""
+        last = self._conv_layout.endswith("C")
+        sizes = self._input_shape[:-1] if last else self._input_shape[1:]
+        i2h = self._i2h
+        spatial = tuple(
+            n + 2 * p - d * (k - 1)
+            for n, k, p, d in zip(sizes, i2h["kernel"], i2h["pad"], i2h["dilate"], strict=True)
+        )
+        hidden = self._hidden_channels
+        inner = (*spatial, hidden) if last else (hidden, *spatial)
+        info = {"shape": (batch_size, *inner), "__layout__": self._conv_layout}
+        return [dict(info) for _ in range(self._states)]
+
+    def _products(self, x: Any, hidden: Any) -> tuple[Any, Any]:
+        return (
+            call(legacy_nn.convolution, x, data(self.i2h_weight, x), data(self.i2h_bias, x),
+                 **self._i2h),
+            call(legacy_nn.convolution, hidden, data(self.h2h_weight, x), data(self.h2h_bias, x),
+                 **self._h2h),
+        )  # fmt: skip
+
+    def _split(self, x: Any) -> list[Any]:
+        """Gates of a product, cut along the channels."""
+        size = self._hidden_channels
+        axis = x.ndim - 1 if self._conv_layout.endswith("C") else 1
+        head = (slice(None),) * axis
+        return [
+            call(F.index, x, index=(*head, slice(i * size, (i + 1) * size)))
+            for i in range(self._gates)
+        ]
+
+    def __repr__(self) -> str:
+        channels = self._input_shape[-1 if self._conv_layout.endswith("C") else 0]
+        rows = self._gates * self._hidden_channels
+        return (
+            f"{type(self).__name__}({channels} -> {rows}, {self._activation}, {self._conv_layout})"
+        )
+
+
+class _ConvRNNCell(_ConvCell):
+    """``activation(conv(x) + conv(h))``."""
+
+    def forward(self, inputs: Any, states: Any) -> Any:
+        """One step: (output, [output])."""
+        a, b = self._products(inputs, states[0])
+        out = activate(a + b, self._activation)
+        return out, [out]
+
+
+class _ConvLSTMCell(_ConvCell):
+    """Long short-term memory; gates input, forget, new, output."""
+
+    _gates = 4
+    _states = 2
+
+    def forward(self, inputs: Any, states: Any) -> Any:
+        """One step: (hidden, [hidden, cell])."""
+        a, b = self._products(inputs, states[0])
+        i, f, g, o = self._split(a + b)
+        new = activate(g, self._activation)
+        cell = activate(f, "sigmoid") * states[1] + activate(i, "sigmoid") * new
+        hidden = activate(o, "sigmoid") * activate(cell, self._activation)
+        return hidden, [hidden, cell]
+
+
+class _ConvGRUCell(_ConvCell):
+    """Gated recurrent unit; the reset gate multiplies the hidden product after its bias."""
+
+    _gates = 3
+
+    def forward(self, inputs: Any, states: Any) -> Any:
+        """One step: (hidden, [hidden])."""
+        a, b = self._products(inputs, states[0])
+        ar, az, an = self._split(a)
+        br, bz, bn = self._split(b)
+        reset = activate(ar + br, "sigmoid")
+        update = activate(az + bz, "sigmoid")
+        new = activate(an + reset * bn, self._activation)
+        out = (1.0 - update) * new + update * states[0]
+        return out, [out]
+
+
+class Conv1DRNNCell(_ConvRNNCell):
+    """Elman cell with 1-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0,),
+        i2h_dilate: Any = (1,),
+        h2h_dilate: Any = (1,),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv1DLSTMCell(_ConvLSTMCell):
+    """Long short-term memory with 1-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0,),
+        i2h_dilate: Any = (1,),
+        h2h_dilate: Any = (1,),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv1DGRUCell(_ConvGRUCell):
+    """Gated recurrent unit with 1-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0,),
+        i2h_dilate: Any = (1,),
+        h2h_dilate: Any = (1,),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv2DRNNCell(_ConvRNNCell):
+    """Elman cell with 2-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0),
+        i2h_dilate: Any = (1, 1),
+        h2h_dilate: Any = (1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv2DLSTMCell(_ConvLSTMCell):
+    """Long short-term memory with 2-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0),
+        i2h_dilate: Any = (1, 1),
+        h2h_dilate: Any = (1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv2DGRUCell(_ConvGRUCell):
+    """Gated recurrent unit with 2-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0),
+        i2h_dilate: Any = (1, 1),
+        h2h_dilate: Any = (1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv3DRNNCell(_ConvRNNCell):
+    """Elman cell with 3-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0, 0),
+        i2h_dilate: Any = (1, 1, 1),
+        h2h_dilate: Any = (1, 1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCDHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv3DLSTMCell(_ConvLSTMCell):
+    """Long short-term memory with 3-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0, 0),
+        i2h_dilate: Any = (1, 1, 1),
+        h2h_dilate: Any = (1, 1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCDHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
+
+
+class Conv3DGRUCell(_ConvGRUCell):
+    """Gated recurrent unit with 3-D convolutions; see `_ConvCell` for the parameters."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        hidden_channels: int,
+        i2h_kernel: Any,
+        h2h_kernel: Any,
+        i2h_pad: Any = (0, 0, 0),
+        i2h_dilate: Any = (1, 1, 1),
+        h2h_dilate: Any = (1, 1, 1),
+        i2h_weight_initializer: Any = None,
+        h2h_weight_initializer: Any = None,
+        i2h_bias_initializer: Any = "zeros",
+        h2h_bias_initializer: Any = "zeros",
+        conv_layout: str = "NCDHW",
+        activation: Any = "tanh",
+    ) -> None:
+        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
+                 h2h_bias_initializer)  # fmt: skip
+        super().__init__(
+            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            h2h_dilate, inits, conv_layout, activation,
+        )  # fmt: skip
