@@ -4,9 +4,10 @@ Given    %a = multiply(%x, 0.70710678)   %b = erf(%a)   %c = add(%b, 1)   %d = m
          %y = multiply(%d, 0.5)
 Result   %y = gelu(%x)
 
-GELU (erf and tanh form), hard sigmoid, layer and RMS normalisation, softmax and log-softmax.  Every one of them
-lowers to one ONNX node in a recent opset, and to the same nodes as before in an old one.  Values
-agree within the operator's tolerance; nothing inside a match may be read elsewhere.
+GELU (erf and tanh form), hard sigmoid, layer and RMS normalisation, softmax and log-softmax.
+Every one of them lowers to one ONNX node in a recent opset, and to the same nodes as before in an
+old one.  Values agree within the operator's tolerance; nothing inside a match may be read
+elsewhere.
 """
 
 from __future__ import annotations

@@ -97,13 +97,14 @@ class _Deformable(HybridBlock):
         return out if self.act is None else self.act(out)
 
     def __repr__(self) -> str:
-        shape = self.deformable_conv_weight.shape or ()
+        shape: Any = self.deformable_conv_weight.shape or (None, None)
         parts = [f"{shape[1]} -> {shape[0]}", f"kernel_size={self._kernel}",
                  f"stride={self._strides}"]  # fmt: skip
         if any(self._padding):
             parts.append(f"padding={self._padding}")
-        if any(d != 1 for d in self._attrs["dilate"]):
-            parts.append(f"dilation={self._attrs['dilate']}")
+        dilate: Any = self._attrs["dilate"]
+        if any(d != 1 for d in dilate):
+            parts.append(f"dilation={dilate}")
         if self._groups != 1:
             parts.append(f"groups={self._groups}")
         if self.deformable_conv_bias is None:
