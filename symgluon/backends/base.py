@@ -42,7 +42,14 @@ class CompileOptions:
 
 
 class Backend(Protocol):
-    """What executes graphs.  All that a third party needs is here."""
+    """What executes graphs.  All that a third party needs is here.
+
+    Nodes that `supports` refuses run on the NumPy interpreter, between the parts that `compile`
+    is given.  A backend that cuts graphs by itself sets ``partitions = True`` and gets them whole.
+    An executable may have a method ``steady(inputs, weights, device)``, for calls that need no
+    gradient: `weights` is a function that returns the arrays of the parameters, to be called only
+    after `symgluon.ops.array.parameter_writes` has counted on.
+    """
 
     name: str
     #: options of `optimize_for` that the backend knows, with a line of help each
@@ -52,8 +59,8 @@ class Backend(Protocol):
         """Whether the backend can run a node."""
         ...
 
-    def pipeline(self, options: CompileOptions) -> Sequence[str]:
-        """Names of the passes to run before `compile`."""
+    def pipeline(self, options: CompileOptions) -> Sequence[Any]:
+        """Passes and pipelines (or their names) to run before `compile`."""
         ...
 
     def compile(self, graph: Graph, options: CompileOptions) -> Executable:
@@ -61,11 +68,19 @@ class Backend(Protocol):
         ...
 
 
+_DEFAULT = "onnxruntime"
 _registered: dict[str, Backend] = {}
 
 
 def register_backend(backend: Backend) -> None:
-    """Make `backend` known by its name; a later one of the same name replaces it."""
+    """Make `backend` known by its name; a later one of the same name replaces it.
+
+    Raises
+    ------
+    AttributeValueError
+        If it lacks a part of the protocol.
+    """
+    _check(backend, "register_backend")
     _registered[backend.name] = backend
 
 
@@ -91,14 +106,14 @@ def list_backends() -> list[str]:
 
 
 def get_backend(name: str | None = None) -> Backend:
-    """Return the backend called `name`.
+    """Return the backend called `name`; by default that of ``SYMGLUON_BACKEND``, or ONNX Runtime.
 
     Raises
     ------
     AttributeValueError
         If there is none; the known ones are listed.
     """
-    name = name or config.backend() or "onnxruntime"
+    name = name or config.backend() or _DEFAULT
     found = _registered.get(name)
     if found is None:
         found = _builtin(name)
@@ -111,8 +126,27 @@ def get_backend(name: str | None = None) -> Backend:
                 )
             loaded = entry.load()
             found = loaded() if isinstance(loaded, type) else loaded
+            _check(found, f"entry point {entry.value!r}")
         _registered[name] = found
     return found
+
+
+def _check(backend: Any, where: str) -> None:
+    """Say at once what an object lacks to be a backend.
+
+    Raises
+    ------
+    AttributeValueError
+        Naming everything that is missing.
+    """
+    wanted = ("name", "options", "supports", "pipeline", "compile")
+    missing = [attribute for attribute in wanted if not hasattr(backend, attribute)]
+    if missing:
+        raise AttributeValueError(
+            f"{type(backend).__name__} is no backend: it has no {', '.join(missing)}",
+            where=where,
+            hint="symgluon.backends.Backend lists what a backend has",
+        )
 
 
 def make_options(
@@ -124,6 +158,8 @@ def make_options(
     **extra: Any,
 ) -> CompileOptions:
     """Return compile options, checked against what the backend knows.
+
+    ``SYMGLUON_BACKEND`` takes the place of `backend`, and keeps of `extra` what it knows itself.
 
     Raises
     ------
@@ -138,6 +174,10 @@ def make_options(
             f"backend {chosen.name!r} does not know the option {', '.join(unknown)}",
             hint=f"options it knows: {known}",
         )
+    override = config.backend()
+    if override is not None and override != chosen.name:
+        chosen = get_backend(override)
+        extra = {k: v for k, v in extra.items() if k in chosen.options}
     frozen = tuple(sorted((k, _freeze(v)) for k, v in extra.items()))
     return CompileOptions(chosen.name, static_alloc, static_shape, inline_limit, frozen)
 
@@ -158,6 +198,10 @@ def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Execut
         options = make_options()
     backend = get_backend(options.backend)
     copy = graph.copy()
-    for name in backend.pipeline(options):
-        run_pipeline(copy, name)
-    return backend.compile(copy, options)
+    for step in backend.pipeline(options):
+        run_pipeline(copy, step if isinstance(step, str) else [step])
+    if getattr(backend, "partitions", False) or all(map(backend.supports, copy.nodes)):
+        return backend.compile(copy, options)
+    from symgluon.backends.partition import compile_parts
+
+    return compile_parts(copy, backend.supports, lambda part: backend.compile(part, options))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from symgluon import config
 from symgluon.backends.numpy import Interpreter
 from symgluon.backends.partition import compile_parts
-from symgluon.backends.sessions import make_session, refusals, resolve_providers, session_of
-from symgluon.backends.support import supported
-from symgluon.errors import UnsupportedOpError
+from symgluon.backends.sessions import (
+    failures,
+    make_session,
+    refusals,
+    resolve_providers,
+    session_of,
+)
+from symgluon.backends.support import runs, supported
+from symgluon.errors import SymgluonError, UnsupportedOpError
+from symgluon.ir.dims import solve_env
 from symgluon.ir.graph import Graph, Node
 from symgluon.ir.op import RANDOM
 from symgluon.ops.array import parameter_writes
@@ -24,6 +32,8 @@ _STEADY_CALLS = 3
 #: a session with constants that served fewer calls did not pay for its making
 _WORTH_CALLS = 32
 _MOST_STEADY_CALLS = 1000
+
+_HINT = "compare with optimize_for(x, backend='numpy'), which says more about the operator"
 
 
 class OnnxRuntimeBackend:
@@ -67,17 +77,57 @@ def compile_plain(graph: Graph, options: Any) -> Any:
     if not any(RANDOM in node.op.effects for node in graph.nodes):
         refused: tuple[type[Exception], ...] = (UnsupportedOpError, *refusals())
         try:
-            return session_of(graph, **settings)
+            return Guarded(session_of(graph, **settings), graph, settings)
         except refused:
             pass  # some node has no session form: find out which below
     return compile_parts(graph, supported, lambda part: session_of(part, **settings))
 
 
-#: graphs compiled before, without their parameters: a block that is hybridized anew, or built
-#: twice, does not compile again
-_compiled: OrderedDict[Any, Any] = OrderedDict()
-_LIMIT = 64
-_LARGEST_CONSTANTS = 1 << 20  # bytes that are still hashed, and kept alive, for this
+class Guarded:
+    """A session whose errors are ours.
+
+    A kernel may say only when it runs that it lacks a type: then the graph is cut there, once.
+    """
+
+    def __init__(self, run: Any, graph: Graph, settings: Any) -> None:
+        self.run = run
+        self.graph: Graph | None = graph  # until the first run succeeds
+        self.settings = settings
+        self.errors = failures()
+
+    def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        """Run on arrays in the order of the operands."""
+        try:
+            results = self.run(*arrays)
+        except self.errors as error:
+            graph, self.graph = self.graph, None
+            parts = None if graph is None else self._cut(graph, arrays)
+            if parts is None:
+                raise SymgluonError(f"ONNX Runtime: {error}", hint=_HINT) from error
+            self.run = parts
+            results = parts(*arrays)
+        self.graph = None
+        return results  # type: ignore[no-any-return]
+
+    def _cut(self, graph: Graph, arrays: Sequence[Any]) -> Any:
+        """Parts where single nodes fail; None if each of them runs."""
+        operands = graph.operands()
+        sizes = solve_env([v.type for v in operands], [a.shape for a in arrays]) or {}
+        refused = {id(node) for node in graph.nodes if not runs(node, sizes)}
+        if not refused:
+            return None
+        return compile_parts(
+            graph,
+            lambda node: id(node) not in refused,
+            lambda part: session_of(part, **self.settings),
+        )
+
+
+#: graphs compiled before, as long as somebody runs them; the last few are held, so that a block
+#: that is hybridized anew does not compile again
+_compiled: WeakValueDictionary[Any, Any] = WeakValueDictionary()
+_held: deque[Any] = deque(maxlen=8)
+_LARGEST_CONSTANTS = 1 << 20  # bytes that are still hashed for this
 _lock = threading.Lock()
 
 
@@ -92,14 +142,11 @@ def compile_cached(graph: Graph, options: Any) -> Any:
     )
     with _lock:
         found = _compiled.get(key)
-        if found is not None:
-            _compiled.move_to_end(key)
-            return found
-    found = compile_plain(graph, options)
-    with _lock:
-        _compiled[key] = found
-        if len(_compiled) > _LIMIT:
-            _compiled.popitem(last=False)
+    if found is None:
+        found = compile_plain(graph, options)
+        with _lock:
+            _compiled[key] = found
+            _held.append(found)
     return found
 
 

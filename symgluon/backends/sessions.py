@@ -48,6 +48,12 @@ def refusals() -> tuple[type[Exception], ...]:
     return (state.NotImplemented, state.InvalidGraph, state.Fail, state.InvalidArgument)
 
 
+@lru_cache(maxsize=1)
+def failures() -> tuple[type[Exception], ...]:
+    """Errors by which ONNX Runtime ends a run."""
+    return (*refusals(), runtime().capi.onnxruntime_pybind11_state.RuntimeException)
+
+
 def resolve_providers(names: Any) -> list[str]:
     """Full names of the wanted execution providers.
 

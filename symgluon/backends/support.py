@@ -7,12 +7,14 @@ Asking takes a third of a millisecond, and is needed only for graphs that it ref
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from symgluon.backends.sessions import refusals, session_of
+from symgluon.backends.sessions import failures, refusals, session_of
 from symgluon.errors import SymgluonError
+from symgluon.ir import poly
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import RANDOM
@@ -34,6 +36,29 @@ def supported(node: Node) -> bool:
         if len(_answers) > _LIMIT:
             _answers.popitem(last=False)
     return found
+
+
+def runs(node: Node, sizes: Mapping[str, int]) -> bool:
+    """Whether a run of the node alone succeeds, on zeros; `sizes` has the named dimensions.
+
+    Some kernels accept a type when a session is made and refuse it when it runs.
+    """
+    if not supported(node):
+        return False
+    graph = _alone(node)
+    wrong: tuple[type[Exception], ...] = (KeyError, ValueError, SymgluonError, *failures())
+    try:
+        arrays = [
+            np.zeros([_size(n, sizes) for n in v.type.known_shape], v.dtype) for v in graph.inputs
+        ]
+        session_of(graph, threads=1, optimise=False)(*arrays)
+    except wrong:
+        return False
+    return True
+
+
+def _size(n: Any, sizes: Mapping[str, int]) -> int:
+    return poly.evaluate(n._poly, sizes) if isinstance(n, Dim) else n
 
 
 def _small_constant(value: Value | None) -> Any:

@@ -130,6 +130,8 @@ def convert(
     """
     from symgluon.cli.models import describe_onnx, open_symbol
     from symgluon.formats.atomic import write_group
+    from symgluon.formats.onnx.check import model_files
+    from symgluon.formats.onnx.external import ExternalData
     from symgluon.gluon.export import onnx_model, trace_for_export
 
     block, signature, names, asked = open_symbol(symbol, params, inputs)
@@ -138,8 +140,11 @@ def convert(
     exported = trace_for_export(
         block, signature, names, dynamic_batch=not inputs, dynamic_axes=asked or None
     )
-    model = onnx_model(block, exported, names, opset=opset, functions=not flat, amp=False)
-    write_group({output: model.SerializeToString(deterministic=True)})
+    external = ExternalData.beside(output)
+    model = onnx_model(
+        block, exported, names, opset=opset, functions=not flat, amp=False, external=external
+    )
+    write_group(model_files(output, model, external))
     facts = describe_onnx(model)
     return Conversion(
         symbol,

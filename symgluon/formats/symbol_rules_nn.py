@@ -285,6 +285,44 @@ def take_along_axis(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) ->
     return w.node("pick", w.entry(ins[0]), index, axis=axis, keepdims=True, mode="clip")
 
 
+# ---- windows, regions ---------------------------------------------------------------------------
+@rule("im2col", "col2im")
+def columns(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Windows as columns, and back."""
+    attrs = {
+        "kernel": op.kernel_shape, "stride": op.stride, "dilate": op.dilate, "pad": op.pad,
+    }  # fmt: skip
+    if op.name == "col2im":
+        attrs["output_size"] = static(op.output_size, "the size of the image")
+    return w.node(op.name, w.entry(ins[0]), hint=node.outputs[0].name, **attrs)
+
+
+@rule("deformable_convolution")
+def deformable(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Deformable convolution, with or without a mask."""
+    data, offset, weight, bias, mask = ins
+    name = (
+        "_npx_deformable_convolution" if mask is None else "_npx_modulated_deformable_convolution"
+    )
+    order = (data, offset, weight, bias) if mask is None else (data, offset, mask, weight, bias)
+    attrs = {
+        "kernel": op.kernel_shape, "stride": op.stride, "pad": op.pad, "dilate": op.dilate,
+        "num_filter": op.num_filter, "num_group": op.num_group,
+        "num_deformable_group": op.num_deformable_group, "no_bias": bias is None,
+    }  # fmt: skip
+    return w.node(name, *w.entries(order), hint=node.outputs[0].name, **attrs)
+
+
+@rule("proposal")
+def proposal(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """Regions that a region proposal network proposes."""
+    entry = w.node(
+        "_contrib_MultiProposal", *w.entries(ins), hint=node.outputs[0].name, output_score=True,
+        **op.attrs(),
+    )  # fmt: skip
+    return w.outputs(entry, 2)
+
+
 # ---- draws --------------------------------------------------------------------------------------
 @rule("random_uniform", "random_normal")
 def draw(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:

@@ -1,6 +1,6 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
-from symgluon.gluon import loss, model_zoo, nn, rnn, utils
+from symgluon.gluon import loss, metric, model_zoo, nn, rnn, utils
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
@@ -16,6 +16,7 @@ __all__ = [
     "SymbolBlock",
     "Trainer",
     "loss",
+    "metric",
     "model_zoo",
     "nn",
     "rnn",

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from symgluon.errors import AttributeValueError, SymgluonError, UnsupportedOpError
+from symgluon.formats.atomic import write_group
+from symgluon.formats.onnx.check import model_files
+from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.symbol_json import auxiliary_variables
 from symgluon.gluon.structure import flatten, unflatten
 from symgluon.gluon.trace import Traced
@@ -101,22 +104,25 @@ def export_block(
         exported = trace_for_export(
             block, signature, names, dynamic_batch=dynamic_batch, dynamic_axes=dynamic_axes
         )
-    if path is not None and onnx == "only":
+    file = f"{path}-{epoch:04d}.onnx"
+
+    def onnx_files() -> dict[str, Any]:
+        external = ExternalData.beside(file)
         model = onnx_model(
-            block, exported, names, opset=opset, functions=functions, amp=not remove_amp_cast
-        )
-        return _write_onnx(f"{path}-{epoch:04d}.onnx", model)
+            block, exported, names, opset=opset, functions=functions, amp=not remove_amp_cast,
+            external=external,
+        )  # fmt: skip
+        return model_files(file, model, external)
+
+    if path is not None and onnx == "only":
+        write_group(onnx_files())
+        return (file,)
     records = block._symbol_records(exported, names)
     auxiliary = auxiliary_variables(records)
     saved = {("aux:" if n in auxiliary else "arg:") + n: a for n, a in exported.arrays.items()}
     if path is None:
         return records, saved
-    model = None
-    if onnx:
-        model = onnx_model(
-            block, exported, names, opset=opset, functions=functions, amp=not remove_amp_cast
-        )
-    return _write(str(path), epoch, records, saved, model)
+    return _write(str(path), epoch, records, saved, onnx_files() if onnx else {})
 
 
 def trace_for_export(
@@ -260,6 +266,7 @@ def onnx_model(
     opset: int,
     functions: bool,
     amp: bool,
+    external: ExternalData | None = None,
 ) -> Any:
     """Run the export passes and build the ONNX model."""
     from symgluon.formats.onnx.writer import build_model
@@ -275,6 +282,7 @@ def onnx_model(
         graph,
         opset=opset,
         functions=functions,
+        external=external,
         metadata={"symgluon.block": type(block).__name__, **writes},
     )
 
@@ -286,23 +294,15 @@ def _name_results(graph: Graph, exported: Exported) -> dict[str, str]:
     }
 
 
-def _write_onnx(path: str, model: Any) -> tuple[str]:
-    from symgluon.formats.atomic import write_group
-
-    write_group({path: model.SerializeToString(deterministic=True)})
-    return (path,)
-
-
-def _write(path: str, epoch: int, records: Any, saved: dict[str, Any], model: Any) -> Any:
-    from symgluon.formats.atomic import write_group
+def _write(
+    path: str, epoch: int, records: Any, saved: dict[str, Any], files: dict[str, Any]
+) -> Any:
     from symgluon.formats.params import params_bytes
     from symgluon.formats.symbol_records import write_symbol
 
     symbol, params = f"{path}-symbol.json", f"{path}-{epoch:04d}.params"
     group: dict[str, Any] = {symbol: write_symbol(records).encode(), params: params_bytes(saved)}
-    if model is not None:
-        group[f"{path}-{epoch:04d}.onnx"] = model.SerializeToString(deterministic=True)
-    write_group(group)
+    write_group({**group, **files})
     return symbol, params
 
 

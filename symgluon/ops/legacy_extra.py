@@ -140,25 +140,6 @@ def softmax_cross_entropy(data: Any, label: Any) -> Any:
     return F.reshape(F.negative(F.sum(picked)), shape=(1,))
 
 
-# ---- normalisation across channels --------------------------------------------------------------
-@mx_function("LRN")
-def local_response(
-    data: Any, *, nsize: int, alpha: float = 1e-4, beta: float = 0.75, knorm: float = 2.0
-) -> Any:
-    """``x / (knorm + alpha / nsize * sum of squares of nsize channels) ** beta``."""
-    half, rank = nsize // 2, data.ndim
-    channels = data.shape[1]
-    width = [0] * (2 * rank)
-    width[2], width[3] = half, nsize - 1 - half
-    squares = F.pad(F.square(data), pad_width=tuple(width))
-    total: Any = None
-    for i in range(nsize):
-        part = F.index(squares, index=(slice(None), slice(i, i + channels)))
-        total = part if total is None else F.add(total, part)
-    scale = F.add(F.multiply(total, alpha / nsize), knorm)
-    return F.multiply(data, F.power(scale, -beta))
-
-
 # ---- attention on interleaved projections -------------------------------------------------------
 def _heads(x: Any, heads: int, parts: int, which: int) -> Any:
     """Part `which` of (L, B, heads * parts * D) as (B * heads, L, D)."""

@@ -420,7 +420,9 @@ def softmax(
         x = x / temperature
     at = normalize_axis(axis, data.ndim)
     keep = _within(x, length, at)
-    masked = F.where(keep, x, np.asarray(-np.inf, x.dtype))
+    # finite, so that a row of length 0 has a gradient: 0
+    low = np.asarray(-6.0e4 if x.dtype == np.float16 else -1.0e30, x.dtype)
+    masked = F.where(keep, x, low)
     return F.where(keep, F.softmax(masked, axis=at), np.zeros((), x.dtype))
 
 

@@ -197,6 +197,7 @@ class LeakyRelu(Op):
 
     slope: float = 0.25
     inplace = ((0, 0),)
+    eager_min: ClassVar[int | None] = 10_000
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -219,6 +220,7 @@ class Elu(Op):
 
     alpha: float = 1.0
     inplace = ((0, 0),)
+    eager_min: ClassVar[int | None] = 2_000
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -245,6 +247,7 @@ class Selu(Op):
     """Scaled exponential linear unit (arXiv:1706.02515)."""
 
     inplace = ((0, 0),)
+    eager_min: ClassVar[int | None] = 2_000
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -268,6 +271,7 @@ class Gelu(Op):
     """``x * Phi(x)``: exactly (erf), or by the tanh approximation (arXiv:1606.08415)."""
 
     approximation: bool = False
+    eager_min: ClassVar[int | None] = 200
 
     def infer(self, x: TensorType) -> TensorType:
         return x

@@ -515,7 +515,7 @@ class InstanceNorm(Op):
     samples = [S((2, 3, 4), 3, 3), S((2, 4, 3), 3, 3, axis=-1), S((1, 3, 2, 2), 3, 3, eps=1e-3)]
 
 
-@op()
+@op(mx="LRN")
 class LocalResponseNorm(Op):
     """Divide (N, C, ...) by ``(knorm + alpha / nsize * energy) ** beta``.
 

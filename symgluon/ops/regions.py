@@ -134,7 +134,7 @@ class _Align(Op):
         return self.spatial_scale, self.sample_ratio, self.position_sensitive, self.aligned
 
 
-@op()
+@op(mx="_contrib_ROIAlign")
 class RoiAlign(_Align):
     """Averages of bilinear samples of regions (R, 5) of (N, C, H, W): (R, C, h, w).
 
@@ -231,29 +231,6 @@ class RoiAlignGrad(_Align):
         S((2, 2, 2, 2), _regions, x_shape=(1, 2, 6, 6), spatial_scale=1.0),
         S((2, 1, 1, 1), _regions, x_shape=(1, 1, 6, 6), spatial_scale=0.5, sample_ratio=1),
     ]
-
-
-@mx_function("_contrib_ROIAlign")
-def roi_align(
-    data: Any,
-    rois: Any,
-    *,
-    pooled_size: Ints,
-    spatial_scale: float,
-    sample_ratio: int = -1,
-    position_sensitive: bool = False,
-    aligned: bool = False,
-) -> Any:
-    """Averages of bilinear samples of regions."""
-    return F.roi_align(
-        data,
-        rois,
-        pooled_size=pooled_size,
-        spatial_scale=spatial_scale,
-        sample_ratio=sample_ratio,
-        position_sensitive=position_sensitive,
-        aligned=aligned,
-    )
 
 
 # ---- proposals ---------------------------------------------------------------------------------

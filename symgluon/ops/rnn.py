@@ -168,6 +168,10 @@ class Rnn(_Recurrent):
     ) -> Any:
         width = g.shape(data)[2]
         plain = not self.projection_size and self.clip_min is None and not masks
+        if g.dtype(data) == np.float64:  # a type of ONNX's, which no kernel of its Runtime has
+            if g.microsoft:
+                raise UnsupportedOpError("rnn: ONNX Runtime computes it in float32 only")
+            plain = plain and not is_int(g.shape(data)[0])
         if self.reserve or not plain or not is_int(width):
             return _unrolled_form(g, data)
         lengths = g.cast(sequence_length, np.int32) if sequence_length else ""

@@ -126,8 +126,9 @@ ODD = {"eig", "eigh", "svd", "qr", "eigvals", "call", "graph_op", "fused", "lina
        "reciprocal", "rsqrt", "rcbrt", "true_divide", "exp", "expm1", "exp2", "sinh",
        "cosh"}  # fmt: skip
 
-SAFE = ("core", "families", "unary", "shape", "elementwise", "reduce", "index", "linalg", "nn",
-        "norm", "conv", "pool", "create")  # fmt: skip
+SAFE = ("activation", "arrange", "conv", "core", "create", "elementwise", "families", "index", "join",
+        "linalg", "nn", "norm", "pool", "reduce", "rms_norm", "scan", "sequence", "shape",
+        "statistics", "unary")  # fmt: skip
 
 
 def candidates():

@@ -100,6 +100,15 @@ def test_two_outputs_stay_two_values():
     assert [v.name for v in graph.outputs] == names
 
 
+def test_an_output_that_merges_keeps_its_name():
+    graph = trace(lambda x: (F.exp(x) * 2.0, F.exp(x)), (2,))
+    name = graph.outputs[1].name
+    run_pipeline(graph, "eliminate_common")
+    assert ops(graph) == ["exp", "multiply"]
+    assert graph.outputs[1] is graph.nodes[0].output
+    assert graph.outputs[1].name == name
+
+
 def test_draws_do_not_merge():
     graph = trace(lambda x: F.random_uniform(shape=(2,)) + F.random_uniform(shape=(2,)), (2,))
     run_pipeline(graph, "eliminate_common")

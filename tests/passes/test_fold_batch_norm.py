@@ -101,6 +101,15 @@ KEPT = {
     "read twice": (_read_twice, [(2, 4, 5, 5)], "the result before it has other uses"),
     "padded after": (lambda x: conv(norm(x, 4), 4, 6), [(2, 4, 5, 5)], "pads"),
     "another axis": (lambda x: norm(conv(x, 4, 6), 5, axis=2), [(2, 4, 5, 5)], "normalises axis 2"),
+    "another axis before": (
+        lambda x: conv(norm(x, 5, axis=3), 4, 6, pad=0), [(2, 4, 5, 5)], "normalises axis 3"),
+    "before dense, another axis": (
+        lambda x: dense(norm(x, 4), 3, 5, flatten=False), [(2, 4, 3)], "normalises axis 1"),
+    "norm read twice": (
+        lambda x: (lambda y: (dense(y, 3, 5), dense(y, 3, 5)))(norm(x, 3)), [(2, 3)],
+        "no convolution or dense"),
+    "norm also an output": (
+        lambda x: (lambda y: (dense(y, 3, 5), y))(norm(x, 3)), [(2, 3)], "its result has other uses"),
     "deconv after": (lambda x: conv(norm(x, 4), 4, 6, name="deconvolution"), [(2, 4, 5, 5)],
                      "no convolution or dense"),
     "weights as inputs": (

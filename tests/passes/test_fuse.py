@@ -73,6 +73,12 @@ PATTERNS = {
         lambda x, g, b: centred(x, 1) * F.rsqrt(F.var(x, axis=1, keepdims=True) + EPS)
         * F.reshape(g, shape=(1, 3, 1)) + F.reshape(b, shape=(3, 1)), "layer_norm",
         [(2, 3, 4), (3,), (3,)]),
+    "layer norm, constants": (
+        lambda x: centred(x, 1) / F.sqrt(mean(F.square(centred(x, 1)), 1) + EPS)
+        * np.array([[[1.0], [2], [3]]], "f4") + np.ones((3, 1), "f4"), "layer_norm", X),
+    "layer norm, computed gamma": (
+        lambda x, g: centred(x, 1) / F.sqrt(mean(F.square(centred(x, 1)), 1) + EPS)
+        * F.tanh(g) + np.ones((3, 1), "f4"), "layer_norm", [(2, 3, 4), (3, 1)]),
     "layer norm, no beta": (
         lambda x, g: centred(x) * F.rsqrt(mean(F.square(centred(x))) + EPS) * g, "layer_norm",
         XGB[:2]),

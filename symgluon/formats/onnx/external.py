@@ -23,10 +23,17 @@ _ALIGNMENT = 4096  # files are mapped into memory by pages
 class ExternalData:
     """Tensors of at least `least` bytes that a model refers to.
 
-    Attributes
+    Parameters
     ----------
     location : str
         Name of the second file, in the folder of the model.
+    least : int
+        Bytes of the smallest tensor that is kept here.
+    above : int
+        Nothing is kept here unless the tensors of the model have more bytes together.
+
+    Attributes
+    ----------
     arrays : dict of str to numpy.ndarray
         Content by name of the initializer, in the order of the file.
 
@@ -36,7 +43,7 @@ class ExternalData:
         If `location` is more than a file name: a model must not reach outside its folder.
     """
 
-    def __init__(self, location: str, *, least: int = 1024) -> None:
+    def __init__(self, location: str, *, least: int = 1024, above: int = 0) -> None:
         if not location or location in (".", "..") or os.path.basename(location) != location:
             raise FormatError(
                 f"external data are kept beside the model, so {location!r} is no place for them",
@@ -44,12 +51,14 @@ class ExternalData:
             )
         self.location = location
         self.least = least
+        self.above = above
         self.arrays: dict[str, np.ndarray] = {}
         self.size = 0
 
-    def wants(self, array: np.ndarray) -> bool:
-        """Whether a tensor is large enough to be kept here."""
-        return array.nbytes >= self.least
+    @classmethod
+    def beside(cls, path: str) -> ExternalData:
+        """For the model file `path`: used only if the model would be too large for one file."""
+        return cls(f"{os.path.basename(path)}.data", above=LARGEST_MODEL)
 
     def refer(self, name: str, array: np.ndarray) -> Any:
         """Keep `array` and return a TensorProto that refers to it."""

@@ -334,10 +334,7 @@ def build_model(
     model.producer_name = "symgluon"
     model.graph.name = graph.name or "graph"
     model.graph.node.extend(nodes)
-    for name, array in lowering.live_tensors(nodes).items():
-        keep = external is not None and external.wants(array)
-        tensor = external.refer(name, array) if external and keep else make_tensor(name, array)
-        model.graph.initializer.append(tensor)
+    model.graph.initializer.extend(_initializers(lowering.live_tensors(nodes), external))
     for value in graph.operands():
         model.graph.input.append(make_value_info(lowering.env[value], value.type))
     for name, value in outputs:
@@ -351,6 +348,17 @@ def build_model(
     for key in sorted(metadata or {}):
         model.metadata_props.add(key=key, value=str((metadata or {})[key]))
     return model
+
+
+def _initializers(tensors: Mapping[str, np.ndarray], external: ExternalData | None) -> list[Any]:
+    if external is not None and sum(a.nbytes for a in tensors.values()) <= external.above:
+        external = None
+    return [
+        make_tensor(name, array)
+        if external is None or array.nbytes < external.least
+        else external.refer(name, array)
+        for name, array in tensors.items()
+    ]
 
 
 def _rename_outputs(model: Any, wished: Mapping[int, str]) -> None:
