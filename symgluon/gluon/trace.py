@@ -92,6 +92,8 @@ def trace(
         out_spec = flatten(out, outs)
         graph, out_leaves, writes = _close(region, outs, fresh, originals)
     resolve_dims(graph, scope)
+    hints = {name: scope.hint(Dim(name)) for name in scope.names()}
+    graph.hints = {name: size for name, size in hints.items() if size is not None}
     sources = _sources(graph, region, originals)
     return Traced(graph, scope, sources, out_spec, out_leaves, writes, _results(out_leaves), named)
 

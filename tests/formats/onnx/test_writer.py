@@ -14,8 +14,11 @@ from symgluon import gluon
 from symgluon.errors import SymgluonError, UnsupportedOpError
 from symgluon.formats.onnx.writer import OPSETS, build_model
 from symgluon.gluon import nn
-from symgluon.ir.dims import DimScope
+from symgluon.ir.dims import Dim, DimScope
+from symgluon.ir.graph import Graph
+from symgluon.ir.op import OPS
 from symgluon.ir.types import TensorType
+from symgluon.ops.call import Call
 from symgluon.ops.region import Region, resolve_dims
 
 np, npx = mx.np, mx.npx
@@ -206,6 +209,60 @@ def test_functions(functions):
              for i in model.graph.input]  # fmt: skip
     (got,) = run(model, *feeds)
     onp.testing.assert_allclose(got, net(x).asnumpy(), rtol=1e-4, atol=1e-5)
+
+
+def body_of(name, op):
+    body = Graph(name)
+    x = body.add_input("x", TensorType((DIM, 3), "float32"))
+    body.set_outputs([body.add(OPS[op](), [x]).output])
+    return body
+
+
+DIM = Dim("n")
+
+
+def test_bodies_of_one_name_stay_apart_and_equal_ones_are_one():
+    graph = Graph("net")
+    value = graph.add_input("x", TensorType((DIM, 3), "float32"))
+    for op in ("exp", "tanh", "exp", "tanh"):
+        value = graph.add(Call(body_of("Body", op)), [value]).output
+    graph.set_outputs([value])
+    model = build_model(graph, functions=True)
+    assert [f.name for f in model.functions] == ["Body", "Body_1"]
+    assert [n.op_type for n in model.graph.node] == ["Body", "Body_1"] * 2
+    x = numbers(2, 3)
+    want = onp.tanh(onp.exp(onp.tanh(onp.exp(x))))
+    onp.testing.assert_allclose(run(model, x)[0], want, rtol=1e-5)
+
+
+def test_functions_in_functions_come_first():
+    outer = Graph("Outer")
+    x = outer.add_input("x", TensorType((DIM, 3), "float32"))
+    outer.set_outputs([outer.add(Call(body_of("Inner", "exp")), [x]).output])
+    graph = Graph("net")
+    value = graph.add_input("x", TensorType((DIM, 3), "float32"))
+    graph.set_outputs([graph.add(Call(outer), [value]).output])
+    model = build_model(graph, functions=True)
+    assert [f.name for f in model.functions] == ["Inner", "Outer"]
+    x = numbers(4, 3)
+    onp.testing.assert_allclose(run(model, x)[0], onp.exp(x), rtol=1e-5)
+
+
+def test_a_size_that_only_the_data_tell():
+    def function(x, m):
+        kept = npx.boolean_mask(x, m)
+        return np.ones((kept.shape[0], 2)) + 1, kept.reshape(-1)
+
+    mask = onp.array([1, 0, 1], "float32")
+    scope = DimScope()
+    region = Region("net", scope)
+    with region.active():
+        handles = [region.argument(n, TensorType(s, "float32"), np.ndarray)
+                   for n, s in (("x", (3, 2)), ("m", (3,)))]  # fmt: skip
+        graph = region.close(list(function(*handles)))
+    resolve_dims(graph, scope)
+    ones, kept = run(build_model(graph), numbers(3, 2), mask)
+    assert (ones.shape, kept.shape) == ((2, 2), (4,))
 
 
 # ---- errors -------------------------------------------------------------------------------------
