@@ -102,7 +102,7 @@ def make_session(
     optimise : bool
         False: no graph optimisation, for a session that is run rarely or never.
     tensors : mapping, optional
-        Initializers that the model only refers to.
+        Initializers that the model only refers to.  ONNX Runtime copies them while it loads.
     """
     ort = runtime()
     options = ort.SessionOptions()
@@ -194,7 +194,7 @@ def session_of(graph: Graph, **options: Any) -> Runner:
         graph = graph.copy()
         legalise_types(graph)
         widen_boundary(graph)
-    large = ExternalData("memory", least=_LARGE)
+    large = ExternalData("memory", least=_LARGE, native=True)
     model = build_model(graph, opset=OPSET, microsoft=True, external=large)
     session = make_session(model, tensors=large.arrays, **options)
     inputs = [i.name for i in model.graph.input]

@@ -15,10 +15,10 @@ import numpy as np
 from symgluon import dtypes
 from symgluon.device import Device, current_device
 from symgluon.errors import (
+    AttributeValueError,
     DeferredInitializationError,
     DTypeError,
     ParameterShapeError,
-    ShapeError,
 )
 from symgluon.ops.array import Array, parameter_writes, wrap
 from symgluon.ops.region import outside
@@ -47,7 +47,11 @@ def _device_list(device: Any) -> list[Device]:
 
 
 def _known(n: Any) -> bool:
-    return isinstance(n, int) and (n > 0 or (n == 0 and state.np_shape))
+    return isinstance(n, int) and n >= 0
+
+
+class _ChoiceError(AttributeValueError, AssertionError):
+    """An argument that is none of the choices: an AssertionError in MXNet."""
 
 
 class Parameter:
@@ -87,7 +91,7 @@ class Parameter:
     ) -> None:
         for kind, given in (("stype", stype), ("grad_stype", grad_stype)):
             if given not in ("default", "row_sparse", "csr"):
-                raise ValueError(f"{kind} is default, row_sparse or csr, received {given!r}")
+                raise _ChoiceError(f"{kind} is default, row_sparse or csr, received {given!r}")
         self._name = name
         self._shape = self._normal(shape)
         self._dtype = dtypes.resolve(dtype)
@@ -106,10 +110,12 @@ class Parameter:
         self.grad_req = grad_req
 
     @staticmethod
-    def _normal(shape: Any) -> tuple[int, ...] | None:
+    def _normal(shape: Any, zero: int = -1) -> tuple[int, ...] | None:
+        """Shape as a tuple; -1 stands for unknown, and so does 0 unless `zero` says otherwise."""
         if shape is None:
             return None
-        return (int(shape),) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        sizes = (int(shape),) if isinstance(shape, int) else [int(n) for n in shape]
+        return tuple([n if n > 0 else (zero if n == 0 else -1) for n in sizes])
 
     # ---- facts -----------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -133,7 +139,7 @@ class Parameter:
 
     @shape.setter
     def shape(self, shape: Any) -> None:
-        new = self._normal(tuple(int(n) for n in shape) if not isinstance(shape, int) else shape)
+        new = self._normal(shape, 0 if state.np_shape else -1)
         old = self._shape
         if old is not None and new is not None:
             fits = len(old) == len(new) and all(
@@ -173,7 +179,7 @@ class Parameter:
     @grad_req.setter
     def grad_req(self, req: str) -> None:
         if req not in _REQS:
-            raise ValueError(f"grad_req is write, add or null, received {req!r}")
+            raise _ChoiceError(f"grad_req must be one of write, add or null, received {req!r}")
         if not self._differentiable:
             req = "null"
         if req == self._grad_req:
@@ -259,10 +265,14 @@ class Parameter:
         self._place(handle._content(), devices)
 
     def _place(self, values: np.ndarray, devices: Sequence[Device]) -> None:
+        """Make cells of the same values."""
+        self._set_cells([values, *[values.copy() for _ in devices[1:]]], devices)
+
+    def _set_cells(self, contents: Sequence[np.ndarray], devices: Sequence[Device]) -> None:
         """Make the cells."""
         cells = {}
-        for i, device in enumerate(devices):
-            cell = wrap(values if i == 0 else values.copy(), _array_class())
+        for content, device in zip(contents, devices, strict=True):
+            cell = wrap(content, _array_class())
             cell._device = device
             cell._owner = self
             cell._owned = False
@@ -370,8 +380,9 @@ class Parameter:
         """
         shape = tuple(data.shape)
         if self._shape_known and all(isinstance(n, int) for n in shape) and shape != self._shape:
-            raise ShapeError(
-                f"parameter {self._where()} has shape {self._shape}, the new data {shape}"
+            raise ParameterShapeError(
+                f"Expected shape {shape} is incompatible with given shape {self._shape} for "
+                f"Parameter {self._where()}"
             )
         self.shape = shape
         if not self._cells:
@@ -422,9 +433,11 @@ class Parameter:
         if dtype == self._dtype:
             return
         self._dtype = dtype
-        if self._cells:
-            values = next(iter(self._cells.values())).numpy_content("cast").astype(dtype)
-            self._place(values, list(self._cells))
+        contents = [cell.numpy_content("cast") for cell in self._cells.values()]
+        if contents:
+            devices = list(self._cells)
+            self._cells = {}
+            self._set_cells([c.astype(dtype) for c in contents], devices)
 
     def _mean_over_devices(self) -> np.ndarray:
         """Return the values to save: the mean where there are several devices."""
@@ -433,6 +446,36 @@ class Parameter:
         if len(arrays) == 1:
             return arrays[0]
         return np.mean(np.stack(arrays), axis=0, dtype=np.float64).astype(arrays[0].dtype)
+
+    def _reduce(self) -> Any:
+        """Return an array of the values to save: the mean over the devices."""
+        return wrap(self._mean_over_devices().copy(), _array_class())
+
+    def _load_init(
+        self,
+        data: Any,
+        device: Any,
+        cast_dtype: bool = False,
+        dtype_source: str = "current",
+    ) -> None:
+        """Take values from an array, whether the parameter is initialised or not."""
+        array = data.numpy_content() if isinstance(data, Array) else np.asarray(data)
+        if cast_dtype and dtype_source == "saved":
+            self.cast(array.dtype)
+        elif cast_dtype:
+            array = array.astype(self._dtype)
+        self._load(np.array(array), device, self._name)
+
+    @property
+    def _data(self) -> list[Any] | None:
+        """Arrays on all devices; None before initialisation."""
+        return list(self._cells.values()) or None
+
+    @property
+    def _grad(self) -> list[Any] | None:
+        """Gradients on all devices; None where there are none."""
+        cells = self._cells.values()
+        return [cell.grad for cell in cells] if cells and self._grad_req != "null" else None
 
     def _load(self, array: np.ndarray, device: Any, name: str) -> None:
         """Take values from a file."""
@@ -470,6 +513,16 @@ class Parameter:
                 f"its storage type is {self._stype}; use data()"
             )
         return self.data(row_id._device if isinstance(row_id, Array) else None)
+
+    def list_row_sparse_data(self, row_id: Any) -> list[Any]:
+        """Return rows of the parameter on all devices (see :meth:`row_sparse_data`)."""
+        self.row_sparse_data(row_id)
+        return self.list_data()
+
+    @property
+    def grad_stype(self) -> str:
+        """Storage type asked for gradients; arrays are always dense."""
+        return self._grad_stype
 
     def var(self) -> Any:
         """Symbolic variables do not exist here.
@@ -538,6 +591,7 @@ class Constant(Parameter):
             init=initializer.Constant(array),
             differentiable=False,
         )
+        self._shape = array.shape  # sizes of 0 are meant
 
     def __repr__(self) -> str:
         return f"Constant (shape={self.shape}, dtype={dtypes.name(self.dtype)})"
@@ -550,4 +604,8 @@ class Constant(Parameter):
     @grad_req.setter
     def grad_req(self, req: str) -> None:
         if req != "null":
-            raise ValueError("a Constant has no gradient: grad_req can only be 'null'")
+            warnings.warn(
+                f'Constant parameter "{self._name}" does not support grad_req other than "null", '
+                f'and new value "{req}" is ignored.',
+                stacklevel=2,
+            )

@@ -67,6 +67,8 @@ class Trainer:
         self._optimizer = self._make_optimizer(optimizer, optimizer_params)
         self._scale = self._optimizer.rescale_grad
         self._updaters = [opt.Updater(self._optimizer) for _ in self._devices]
+        if isinstance(self._kvstore, kv.KVStore) and self._updaters:
+            self._kvstore.set_updater(self._updaters[0])
 
     def _make_optimizer(self, optimizer: Any, given: Mapping[str, Any] | None) -> opt.Optimizer:
         by_index = dict(enumerate(self._params))

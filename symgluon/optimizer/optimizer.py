@@ -86,6 +86,7 @@ class Optimizer:
         self.idx2name = dict(param_idx2name or {})
         self.sym_info = ()
         self.param_dict = param_dict or {}
+        self.allow_np_array = True  # a flag of MXNet's; both array classes are taken
         self.lr_mult: dict[Any, float] = {}
         self.wd_mult: dict[Any, float] = {}
 

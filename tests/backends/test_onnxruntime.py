@@ -142,6 +142,46 @@ def test_no_type_is_refused(dtype):
         onp.testing.assert_array_equal(got.asnumpy(), want.asnumpy())
 
 
+LAYOUTS = {
+    "plain": lambda a: a, "transposed": lambda a: a.T, "steps": lambda a: a[::2],
+    "reversed": lambda a: a[::-1], "columns": onp.asfortranarray,
+    "other byte order": lambda a: a.astype(a.dtype.newbyteorder("S")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64", "int64", "bool", "bfloat16"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_large_constants_of_every_layout_and_type(layout, dtype):
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+        if layout == "other byte order":
+            pytest.skip("NumPy swaps no bytes of it")
+    table = LAYOUTS[layout](RNG.integers(0, 9, (200, 300)).astype(dtype))
+    graph = Graph("table")
+    x = graph.add_input("x", TensorType((Dim("n"), table.shape[1]), onp.dtype(dtype)))
+    node = graph.add(OPS["concatenate"](axis=0), [x, graph.add_constant(table)])
+    graph.set_outputs([node.output])
+    (got,) = compile_plain(graph, options())(onp.ones((2, table.shape[1]), dtype))
+    onp.testing.assert_array_equal(got[2:], table)
+
+
+@pytest.mark.parametrize("name", ["concatenate", "dense"])
+def test_sessions_do_not_share_the_memory_of_constants(name):
+    table = RNG.normal(size=(200, 300)).astype("float32")
+    kept = table.copy()
+    graph = Graph("table")
+    x = graph.add_input("x", TensorType((Dim("n"), 300), onp.dtype("float32")))
+    weight = graph.add_input("w", TensorType(table.shape, onp.dtype("float32")))
+    op = OPS["concatenate"](axis=0) if name == "concatenate" else OPS["dense"](num_hidden=200)
+    graph.set_outputs([graph.add(op, [x, weight] + [None] * (name == "dense")).output])
+    graph.freeze(weight, table)
+    run = compile_plain(graph, options())
+    table[:] = 0  # nobody may do this to constants, but a session must survive freed memory
+    ones = onp.ones((1, 300), "float32")
+    want = onp.concatenate([ones, kept]) if name == "concatenate" else ones @ kept.T
+    onp.testing.assert_allclose(run(ones)[0], want, rtol=1e-4, atol=1e-4)
+
+
 def test_an_operand_as_result_and_an_empty_graph():
     graph = Graph("empty")
     x = graph.add_input("x", TensorType((2,), onp.dtype("float32")))

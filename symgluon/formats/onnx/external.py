@@ -31,6 +31,8 @@ class ExternalData:
         Bytes of the smallest tensor that is kept here.
     above : int
         Nothing is kept here unless the tensors of the model have more bytes together.
+    native : bool
+        Take only what ONNX Runtime can share with NumPy: native byte order, and no bfloat16.
 
     Attributes
     ----------
@@ -43,7 +45,9 @@ class ExternalData:
         If `location` is more than a file name: a model must not reach outside its folder.
     """
 
-    def __init__(self, location: str, *, least: int = 1024, above: int = 0) -> None:
+    def __init__(
+        self, location: str, *, least: int = 1024, above: int = 0, native: bool = False
+    ) -> None:
         if not location or location in (".", "..") or os.path.basename(location) != location:
             raise FormatError(
                 f"external data are kept beside the model, so {location!r} is no place for them",
@@ -52,6 +56,7 @@ class ExternalData:
         self.location = location
         self.least = least
         self.above = above
+        self.native = native
         self.arrays: dict[str, np.ndarray] = {}
         self.size = 0
 
@@ -59,6 +64,12 @@ class ExternalData:
     def beside(cls, path: str) -> ExternalData:
         """For the model file `path`: used only if the model would be too large for one file."""
         return cls(f"{os.path.basename(path)}.data", above=LARGEST_MODEL)
+
+    def takes(self, array: np.ndarray) -> bool:
+        """Whether a tensor is kept here."""
+        if self.native and (array.dtype.kind == "V" or not array.dtype.isnative):
+            return False
+        return array.nbytes >= self.least
 
     def refer(self, name: str, array: np.ndarray) -> Any:
         """Keep `array` and return a TensorProto that refers to it."""

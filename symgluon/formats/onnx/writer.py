@@ -354,9 +354,9 @@ def _initializers(tensors: Mapping[str, np.ndarray], external: ExternalData | No
     if external is not None and sum(a.nbytes for a in tensors.values()) <= external.above:
         external = None
     return [
-        make_tensor(name, array)
-        if external is None or array.nbytes < external.least
-        else external.refer(name, array)
+        external.refer(name, array)
+        if external is not None and external.takes(array)
+        else make_tensor(name, array)
         for name, array in tensors.items()
     ]
 

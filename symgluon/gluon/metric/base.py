@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def alias(*aliases: str) -> Callable[[type[EvalMetric]], type[EvalMetric]]:
 
 
 def create(metric: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return a metric from its name, a function, a list of those, or itself.
+    """Return a metric from its name, a function, a list of those, its config, or itself.
 
     Raises
     ------
@@ -45,6 +46,11 @@ def create(metric: Any, *args: Any, **kwargs: Any) -> Any:
     """
     if isinstance(metric, EvalMetric):
         return metric
+    if isinstance(metric, str) and metric[:1] in "[{" and metric:
+        metric = json.loads(metric)
+    if isinstance(metric, dict):
+        kwargs = {**metric, **kwargs}
+        metric = kwargs.pop("metric")
     if isinstance(metric, list):
         composite = CompositeEvalMetric()
         for each in metric:

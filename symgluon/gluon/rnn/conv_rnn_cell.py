@@ -6,9 +6,11 @@ from typing import Any
 
 from symgluon.gluon.nn.common import call, check_layout, data, tuple_of
 from symgluon.gluon.parameter import Parameter
-from symgluon.gluon.rnn.rnn_cell import HybridRecurrentCell, activate
+from symgluon.gluon.rnn.gated_cells import activate
+from symgluon.gluon.rnn.recurrent import HybridRecurrentCell
 from symgluon.ops import legacy_nn
 from symgluon.ops.apply import F
+from symgluon.ops.array import Array
 
 __all__ = [f"Conv{r}D{k}Cell" for r in (1, 2, 3) for k in ("RNN", "LSTM", "GRU")]
 
@@ -87,7 +89,7 @@ class _ConvCell(HybridRecurrentCell):
             shape = (rows, *kernel, channels) if last else (rows, channels, *kernel)
             return Parameter(name, shape=shape, init=init, allow_deferred_init=True)
 
-        channels = self._input_shape[-1 if last else 0]
+        channels = max(self._input_shape[-1 if last else 0], 0) or -1
         self.i2h_weight = weight("i2h_weight", channels, self._i2h["kernel"], inits[0])
         self.h2h_weight = weight(
             "h2h_weight", self._hidden_channels, self._h2h["kernel"], inits[1]
@@ -96,6 +98,18 @@ class _ConvCell(HybridRecurrentCell):
                                   allow_deferred_init=True)  # fmt: skip
         self.h2h_bias = Parameter("h2h_bias", shape=(rows,), init=inits[3],
                                   allow_deferred_init=True)  # fmt: skip
+
+    def infer_shape(self, i: Any, x: Any = None, is_bidirect: bool = False) -> None:
+        """Set the input channels from the data; arguments as `RecurrentCell.infer_shape`."""
+        if isinstance(i, Array):
+            i, x = 0, i
+        rank, last = len(self._i2h["kernel"]), self._conv_layout.endswith("C")
+        channels = x.shape[-1 if last else -1 - rank]
+        if i:
+            channels = self._hidden_channels * (2 if is_bidirect else 1)
+        rows, *rest = self.i2h_weight.shape
+        rest[-1 if last else 0] = channels
+        self.i2h_weight.shape = (rows, *rest)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
         """Shapes and layouts of the states."""
