@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
@@ -90,6 +92,14 @@ class Output:
         if not self.quiet:
             print(text, file=sys.stderr)
 
+    def stage(self, text: str) -> AbstractContextManager[Any]:
+        """Show on a terminal, while the work inside lasts, what is being done (needs rich)."""
+        if self.quiet or self.as_json or not sys.stderr.isatty() or not _has_rich():
+            return nullcontext()
+        from rich.console import Console
+
+        return Console(stderr=True).status(text)
+
     def result(self, value: Any, text: Callable[[], str]) -> None:
         """Print the result: a dataclass as JSON, or its text."""
         if self.as_json:
@@ -107,10 +117,16 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def _has_rich() -> bool:
+    return importlib.util.find_spec("rich") is not None
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows as aligned text: numbers to the right."""
+    """Return rows as aligned text, numbers to the right; drawn by rich on a terminal."""
     if not rows:
         return ""
+    if sys.stdout.isatty() and _has_rich():
+        return _drawn(head, rows)
     cells = [[str(c) for c in row] for row in rows]
     widths = [max(len(h), *(len(r[i]) for r in cells)) for i, h in enumerate(head)]
     right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))]
@@ -122,6 +138,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return "  " + "  ".join(parts).rstrip()
 
     return "\n".join([line(head), *[line(r) for r in cells]])
+
+
+def _drawn(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, title in enumerate(head):
+        numbers = all(isinstance(row[i], int | float) for row in rows)
+        drawn.add_column(Text(title), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*[Text(str(cell)) for cell in row])
+    console = Console(file=sys.stdout)
+    with console.capture() as capture:
+        console.print(drawn)
+    return capture.get().strip("\n")
 
 
 def split_prefix(symbol: str) -> str:

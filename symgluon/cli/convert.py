@@ -74,15 +74,17 @@ def run(args: argparse.Namespace, out: Output) -> int:
     output = args.output
     if output is None:
         output = f"{split_prefix(args.symbol)}-{epoch_of(params):04d}.onnx"
-    result = convert(
-        args.symbol,
-        params,
-        output,
-        parse_inputs(args.input),
-        opset=args.opset,
-        flat=args.flat,
-        dynamic=_parse_dynamic(args.dynamic),
-    )
+    inputs, dynamic = parse_inputs(args.input), _parse_dynamic(args.dynamic)
+    with out.stage(f"converting {args.symbol}"):
+        result = convert(
+            args.symbol,
+            params,
+            output,
+            inputs,
+            opset=args.opset,
+            flat=args.flat,
+            dynamic=dynamic,
+        )
     out.result(result, lambda: _text(result))
     return OK
 

@@ -42,7 +42,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Run the command."""
-    facts = inspect(args.file)
+    with out.stage(f"reading {args.file}"):
+        facts = inspect(args.file)
     out.result(facts, lambda: _text(facts, all_params=args.params))
     return OK
 

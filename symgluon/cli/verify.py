@@ -60,15 +60,17 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Run the command."""
-    result = verify(
-        args.a,
-        args.b,
-        inputs=args.inputs,
-        specs=parse_inputs(args.input),
-        seed=args.seed,
-        rtol=args.rtol,
-        atol=args.atol,
-    )
+    specs = parse_inputs(args.input)
+    with out.stage(f"running {args.a} and {args.b}"):
+        result = verify(
+            args.a,
+            args.b,
+            inputs=args.inputs,
+            specs=specs,
+            seed=args.seed,
+            rtol=args.rtol,
+            atol=args.atol,
+        )
     out.result(result, lambda: _text(result))
     return OK if result.passed else CHECK_FAILED
 

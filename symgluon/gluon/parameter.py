@@ -395,12 +395,14 @@ class Parameter:
                 self._place(np.array(array, self._dtype), devices)
                 return
         for cell in self._cells.values():
-            value = data if isinstance(data, Array) else wrap(np.asarray(data))
+            value = data if isinstance(data, Array) else wrap(np.array(data))
             if value.dtype != cell.dtype:
                 from symgluon.ops.apply import F
 
                 value = F.cast(value, dtype=cell.dtype)
             cell._assign(_detached(value))
+            if state.region is None:
+                cell._node, cell._out = cell._leaf, 0  # a variable again, under `record` too
 
     def zero_grad(self) -> None:
         """Set the gradients to zero."""
@@ -564,7 +566,9 @@ def _detached(value: Array) -> Array:
         from symgluon.ops.apply import F
 
         return F.stop_gradient(value)  # type: ignore[no-any-return]
-    return wrap(value._content())
+    content = value._content()
+    value._root()._owned = False
+    return wrap(content)  # type: ignore[no-any-return]
 
 
 class Constant(Parameter):

@@ -327,6 +327,7 @@ class Entry:
             # enters without its producer: a parameter does not keep the graph of the last step
             cell = source.what._cell(device)
             cell._assign(wrap(value._data))
+            cell._node, cell._out = cell._leaf, 0  # a variable again, under `record` too
         elif source.kind == "arg":
             leaves[source.what]._assign(value)
         else:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symgluon import dtypes
-from symgluon.errors import AxisError, ShapeError
-from symgluon.ir.dims import Dim, current_scope, exact_quotient, same
+from symgluon.errors import AxisError, ShapeError, SymgluonError
+from symgluon.ir.dims import Dim, DimScope, current_scope, exact_quotient, same
 
 Dimension = int | Dim
 #: a shape: a tuple of int, Dim or None (unknown)
@@ -136,11 +136,21 @@ def _dim_text(dim: Any) -> str:
 
 
 def format_shape(shape: Iterable[Any] | None) -> str:
-    """Return the text of a shape in error messages: ``(batch, 3, ?)``."""
+    """Return the text of a shape in error messages: ``(batch, 3, ?)``; in a trace ``(batch=2, 3)``."""
     if shape is None:
         return "of unknown rank"
-    dims = ["?" if d is None else str(d) for d in shape]
+    scope = current_scope()
+    dims = ["?" if d is None else _sized(d, scope) for d in shape]
     return f"({dims[0]},)" if len(dims) == 1 else f"({', '.join(dims)})"
+
+
+def _sized(dim: Any, scope: DimScope | None) -> str:
+    """A dimension, with its size where the running trace knows one."""
+    try:
+        size = scope.hint(dim) if scope is not None and isinstance(dim, Dim) else None
+    except (KeyError, SymgluonError):  # a name of another graph
+        size = None
+    return str(dim) if size is None else f"{dim}={size}"
 
 
 def shape_key(shape: Sequence[Any] | None) -> tuple[Any, ...] | None:

@@ -16,7 +16,7 @@ import pytest
 
 import symgluon as mx
 from symgluon.cli import convert, main
-from symgluon.cli.common import InputSpec, UsageError, table
+from symgluon.cli.common import InputSpec, Output, UsageError, table
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -351,3 +351,24 @@ def test_tables_align():
     lines = table(("name", "n"), [("a", 1), ("longer", 200)]).split("\n")
     assert lines == ["  name      n", "  a         1", "  longer  200"]
     assert table(("a",), []) == ""
+
+
+def test_a_terminal_gets_drawn_tables(monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    text = table(("name", "n"), [("[a]", 1), ("longer", 200)])
+    assert "[a]" in text
+    assert "200" in text
+    assert len(text.split("\n")) >= 4  # a line under the head
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_stages_show_on_a_terminal_only(monkeypatch, capsys, quiet):
+    pytest.importorskip("rich")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Output(as_json=False, quiet=quiet).stage("converting it") as shown:
+        assert (shown is None) == quiet
+    with Output(as_json=True, quiet=False).stage("converting it") as shown:
+        assert shown is None
+    assert capsys.readouterr().out == ""

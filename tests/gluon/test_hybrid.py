@@ -9,7 +9,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import gluon
-from symgluon.errors import AttributeValueError, TraceError
+from symgluon.errors import AttributeValueError, ShapeError, TraceError
 from symgluon.gluon import nn
 
 np, npx, autograd = mx.np, mx.npx, mx.autograd
@@ -654,3 +654,12 @@ def test_devices_keep_their_own_weights():
             out = net(np.ones((1, 2), device=device))
             assert out.asnumpy().tolist() == [[value, value]]
             assert out.device == device
+
+
+def test_shape_errors_of_a_trace_show_the_sizes():
+    net = nn.Dense(4)
+    net.initialize()
+    net.hybridize()
+    net(mx.np.ones((2, 5)))
+    with pytest.raises(ShapeError, match=r"expected \(4, d1=6\), received \(4, 5\)"):
+        net(mx.np.ones((2, 6)))
