@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from symgluon.ir.op import Op
+from symgluon.ops.apply import apply
 from symgluon.ops.array import Array, wrap
 
 
@@ -32,6 +34,24 @@ def call(function: Callable[..., Any], x: Any, *operands: Any, **attrs: Any) -> 
             f"expected an array, received {type(x).__name__}; make one with mx.np.array(...)"
         )
     return like(x, function(x, *operands, **attrs))
+
+
+def run(op: Op, x: Any, *operands: Any) -> Any:
+    """Apply a bound operator with one result to `x`, as `call` does: the shortest way to it.
+
+    Raises
+    ------
+    TypeError
+        If `x` is no array.
+    """
+    if not isinstance(x, Array):
+        raise TypeError(
+            f"expected an array, received {type(x).__name__}; make one with mx.np.array(...)"
+        )
+    result = apply(op, x, *operands)
+    result.__class__ = type(x)
+    result._device = x._device
+    return result
 
 
 def data(parameter: Any, x: Any) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.activations import Activation
-from symgluon.gluon.nn.common import call, check_layout, data, tuple_of
+from symgluon.gluon.nn.common import call, check_layout, data, run, tuple_of
 from symgluon.gluon.parameter import Parameter
+from symgluon.ir.op import OPS, Op
 from symgluon.ops import legacy_nn
 
 __all__ = [
@@ -24,6 +25,7 @@ class _Conv(HybridBlock):
     """What the convolutions share."""
 
     _transposed = False
+    _op: Op | None = None
 
     def __init__(
         self,
@@ -51,13 +53,13 @@ class _Conv(HybridBlock):
         self._strides = tuple_of(strides, rank, "strides")
         self._padding = tuple_of(padding, rank, "padding")
         self._dilation = tuple_of(dilation, rank, "dilation")
-        self._attrs: dict[str, Any] = {
+        self._kwargs: dict[str, Any] = {
             "kernel": self._kernel, "stride": self._strides, "dilate": self._dilation,
             "pad": self._padding, "num_filter": channels, "num_group": groups,
             "no_bias": not use_bias, "layout": layout,
         }  # fmt: skip
         if self._transposed:
-            self._attrs["adj"] = tuple_of(output_padding or 0, rank, "output_padding")
+            self._kwargs["adj"] = tuple_of(output_padding or 0, rank, "output_padding")
         # MXNet takes the channels of 3-D convolutions from the data, whatever in_channels says
         known = in_channels if rank < 3 else 0
         self.weight = Parameter("weight", shape=self._weight_shape(known), dtype=dtype,
@@ -85,10 +87,25 @@ class _Conv(HybridBlock):
         at = x.ndim - 1 if self._layout.endswith("C") else 1
         self.weight.shape = self._weight_shape(x.shape[at])
 
+    def _bound(self) -> Op:
+        """Return the operator of a layer with the channels first."""
+        kw = self._kwargs
+        more = {"adj": kw["adj"]} if self._transposed else {}
+        return OPS["deconvolution" if self._transposed else "convolution"](
+            kernel_shape=kw["kernel"], stride=kw["stride"], pad=kw["pad"], dilate=kw["dilate"],
+            num_group=kw["num_group"], num_filter=kw["num_filter"], **more,
+        )  # fmt: skip
+
     def forward(self, x: Any) -> Any:
         """Convolve, add, activate."""
-        function = legacy_nn.deconvolution if self._transposed else legacy_nn.convolution
-        out = call(function, x, data(self.weight, x), data(self.bias, x), **self._attrs)
+        weight, bias = data(self.weight, x), data(self.bias, x)
+        if self._layout.endswith("C"):
+            function = legacy_nn.deconvolution if self._transposed else legacy_nn.convolution
+            out = call(function, x, weight, bias, **self._kwargs)
+        else:
+            if self._op is None:
+                self._op = self._bound()
+            out = run(self._op, x, weight, bias)
         return out if self.act is None else self.act(out)
 
     def __repr__(self) -> str:
@@ -102,8 +119,8 @@ class _Conv(HybridBlock):
             parts.append(f"padding={self._padding}")
         if any(d != 1 for d in self._dilation):
             parts.append(f"dilation={self._dilation}")
-        if self._transposed and any(self._attrs["adj"]):
-            parts.append(f"output_padding={self._attrs['adj']}")
+        if self._transposed and any(self._kwargs["adj"]):
+            parts.append(f"output_padding={self._kwargs['adj']}")
         if self._groups != 1:
             parts.append(f"groups={self._groups}")
         if self.bias is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.nn.common import call, check_layout, tuple_of
+from symgluon.gluon.nn.common import call, check_layout, run, tuple_of
+from symgluon.ir.op import OPS
 from symgluon.ops import legacy_nn
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 
 class _Pooling(HybridBlock):
     """What the poolings share."""
+
+    _op: Any = None
 
     def __init__(
         self,
@@ -56,7 +59,26 @@ class _Pooling(HybridBlock):
 
     def forward(self, x: Any) -> Any:
         """Pool."""
-        return call(legacy_nn.pooling, x, **self._kwargs)
+        kw = self._kwargs
+        if kw["layout"].endswith("C"):
+            return call(legacy_nn.pooling, x, **kw)
+        if self._op is None:
+            self._op = self._bound()
+        return run(self._op, x)
+
+    def _bound(self) -> Any:
+        """Return the operator of a layer with the channels first."""
+        kw = self._kwargs
+        if kw["global_pool"]:
+            return OPS["global_pooling"](mode=kw["pool_type"])
+        return OPS["pooling"](
+            kernel_shape=kw["kernel"],
+            stride=kw["stride"],
+            pad=kw["pad"],
+            mode=kw["pool_type"],
+            ceil=kw["pooling_convention"] == "full",
+            count_include_pad=kw.get("count_include_pad", True),
+        )
 
     def __repr__(self) -> str:
         kw = self._kwargs

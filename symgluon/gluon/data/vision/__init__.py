@@ -1,0 +1,24 @@
+"""Image datasets and transformations (seed: ``gluon.data.vision``)."""
+
+from symgluon.gluon.data.vision import datasets, transforms
+from symgluon.gluon.data.vision.datasets import (
+    CIFAR10,
+    CIFAR100,
+    MNIST,
+    FashionMNIST,
+    ImageFolderDataset,
+    ImageListDataset,
+    ImageRecordDataset,
+)
+
+__all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "MNIST",
+    "FashionMNIST",
+    "ImageFolderDataset",
+    "ImageListDataset",
+    "ImageRecordDataset",
+    "datasets",
+    "transforms",
+]
