@@ -62,6 +62,7 @@ _MODULES = {
             "cli",
             "compat",
             "config",
+            "distributed",
             "dtypes",
             "errors",
             "formats",

@@ -1,7 +1,7 @@
-"""A key-value store inside one process (seed: ``mx.kvstore``).
+"""Key-value stores (seed: ``mx.kvstore``): sums over devices, and over MPI ranks.
 
 Logical devices share one memory, so ``local`` and ``device`` are the same store: pushed lists are
-summed, pulled values shared.  Stores over several machines are not part of this package.
+summed, pulled values shared.  ``dist_sync`` sums over the ranks of :mod:`symgluon.distributed` too.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from symgluon import distributed
 from symgluon.errors import AttributeValueError
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, wrap
 
-__all__ = ["KVStore", "KVStoreBase", "create"]
+__all__ = ["DistributedStore", "KVStore", "KVStoreBase", "create"]
 
 _LOCAL = ("local", "device", "nccl", "local_allreduce_cpu", "local_allreduce_device", "teststore")
+_DISTRIBUTED = ("dist_sync", "dist_device_sync", "dist_sync_device", "dist", "horovod")
 
 
 class KVStoreBase:
@@ -68,12 +72,18 @@ class KVStore(KVStoreBase):
         for k, v in _pairs(key, value):
             if k in self._values:
                 raise AttributeValueError(f"kvstore: key {k!r} is initialized already")
-            self._values[k] = _copy(_first(v))
+            self._values[k] = self._initial(_first(v))
+
+    def _initial(self, value: Array) -> Array:
+        return _copy(value)
+
+    def _total(self, value: Any) -> Array:
+        return _sum(value)
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
         """Sum the arrays of each key; the updater, if set, changes the stored value by the sum."""
         for k, v in _pairs(key, value):
-            total = _sum(v)
+            total = self._total(v)
             if self._updater is not None:
                 self._updater(k, total, self._stored(k))
             else:
@@ -112,10 +122,9 @@ class KVStore(KVStoreBase):
             )
         return found
 
-    @staticmethod
-    def sum_in_place(arrays: Sequence[Any]) -> None:
+    def sum_in_place(self, arrays: Sequence[Any]) -> None:
         """Let every array hold the sum of all of them."""
-        total = _sum(arrays)
+        total = self._total(arrays)
         fresh = [bool(getattr(a, "_fresh", False)) for a in arrays]
         for array, was in zip(arrays, fresh, strict=True):
             array._assign(wrap(total._data))
@@ -168,24 +177,63 @@ class KVStore(KVStoreBase):
         return self._updater
 
 
+class DistributedStore(KVStore):
+    """Store whose sums go over all MPI ranks, and whose first values are those of rank 0."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process."""
+        return distributed.rank()
+
+    @property
+    def num_workers(self) -> int:
+        """Number of processes."""
+        return distributed.size()
+
+    def _initial(self, value: Array) -> Array:
+        content = distributed.broadcast(value.numpy_content("a kvstore"))
+        return wrap(content, type(value))  # type: ignore[no-any-return]
+
+    def _total(self, value: Any) -> Array:
+        total = _sum(value)
+        return wrap(distributed.all_reduce(total.numpy_content("a kvstore")), type(total))  # type: ignore[no-any-return]
+
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        distributed.all_gather(np.zeros(1, np.uint8))
+
+
 def create(name: str = "local") -> KVStore:
-    """Return a store: ``local`` or ``device``.
+    """Return a store.
+
+    Parameters
+    ----------
+    name : str
+        ``local`` or ``device``: inside this process.  ``dist_sync`` (``dist_device_sync``,
+        ``horovod``): over all MPI ranks; :func:`symgluon.distributed.init` is called if it was not.
 
     Raises
     ------
     ValueError
-        For a store over several machines, or an unknown name.
+        For an asynchronous store, or an unknown name.
+    SymgluonError
+        If MPI is not installed.
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, received {type(name).__name__}")
-    if name.lower() not in _LOCAL:
-        known = ", ".join(_LOCAL[:2])
+    kind = name.lower()
+    if kind in _DISTRIBUTED:
+        if not distributed.is_initialized():
+            distributed.init()
+        return DistributedStore(kind)
+    if kind not in _LOCAL:
+        known = ", ".join((*_LOCAL[:2], _DISTRIBUTED[0]))
         raise AttributeValueError(
-            f"kvstore {name!r} is not available: this package trains in one process",
-            hint=f"use {known}, or average the gradients with a tool of your own between "
-            "backward() and trainer.update()",
+            f"kvstore {name!r} is not available: stores are synchronous, and over MPI if several "
+            "processes take part",
+            hint=f"use {known}",
         )
-    return KVStore(name.lower())
+    return KVStore(kind)
 
 
 def _pairs(key: Any, value: Any) -> list[tuple[Any, Any]]:

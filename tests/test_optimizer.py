@@ -304,7 +304,7 @@ def test_kvstore():
     store.push("a", mx.np.ones(3))
     store.pull("a", out=out)
     assert out.asnumpy().tolist() == [5.5] * 3
-    with pytest.raises(ValueError, match="dist_sync"):
-        kvstore.create("dist_sync")
+    with pytest.raises(ValueError, match="dist_async"):
+        kvstore.create("dist_async")
     with pytest.raises(mx.MXNetError, match="init"):
         store.pull("b", out=out)

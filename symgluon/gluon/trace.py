@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from symgluon.device import Device
+from symgluon.device import Device, current_device
 from symgluon.errors import TraceError
+from symgluon.gluon.segments import Segments, in_mode, needs_cut
 from symgluon.gluon.structure import flatten, unflatten
 from symgluon.ir.dims import Dim, DimScope
 from symgluon.ir.graph import Graph, Value
@@ -21,6 +22,7 @@ from symgluon.ir.types import TensorType
 from symgluon.ops.apply import apply
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.call import GraphOp
+from symgluon.ops.pending import Pending
 from symgluon.ops.region import Region, resolve_dims
 from symgluon.ops.state import state
 
@@ -199,6 +201,8 @@ class Entry:
             if isinstance(n, int)
         ]
         self.op = GraphOp(graph, options, traced.results)
+        #: the same in segments, where it waits for other devices
+        self.segments = Segments(graph, options) if needs_cut(graph) else None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
         self.simple = (
             len(traced.out_leaves) == 1
@@ -250,9 +254,10 @@ class Entry:
             return None
         inputs = []
         for _, what in self.inputs:
-            leaf = leaves[what]
-            leaf._look()
-            inputs.append(leaf._data)
+            content = leaves[what]._content()
+            if type(content) is Pending:
+                return None
+            inputs.append(content)
         # the weights of another device are another list: the slots are asked again
         return steady(inputs, lambda: [p._cell(device)._data for p in self.slots], device)  # type: ignore[no-any-return]
 
@@ -289,15 +294,19 @@ class Entry:
             if found is not None:
                 return self._wrapped([wrap(r) for r in found], leaves, device)
         operands = self.operands(leaves, device)
-        op = self.op
-        if state.recording:
-            wanted = tuple([o._node is not None for o in operands])
-            if any(wanted):
-                op = op.training_form(operands, wanted)
-        results = apply(op, *operands)
-        if not isinstance(results, tuple):
-            results = (results,)
+        results: Any
+        if self.segments is not None:
+            results = self.segments(operands, self._rank(device))
+        else:
+            results = apply(in_mode(self.op, operands), *operands)
+            if not isinstance(results, tuple):
+                results = (results,)
         return self._wrapped(results, leaves, device)
+
+    def _rank(self, device: Device | None) -> int:
+        """Number of the device among those the parameters are on."""
+        devices = self.slots[0].list_device()
+        return devices.index(device or current_device())
 
     def _wrapped(
         self, results: Sequence[Array], leaves: Sequence[Array], device: Device | None

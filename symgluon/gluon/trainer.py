@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from symgluon import distributed
 from symgluon import kvstore as kv
 from symgluon import optimizer as opt
 from symgluon.errors import AttributeValueError
 from symgluon.formats.atomic import write_bytes
 from symgluon.gluon.parameter import Parameter
+from symgluon.ops.array import wrap
 
 __all__ = ["Trainer"]
 
@@ -32,7 +34,8 @@ class Trainer:
         Arguments of the optimizer, where `optimizer` is a name.
     kvstore : str or KVStore or None
         How gradients of several devices are summed: ``"device"`` and ``"local"`` are the same
-        here; None leaves the gradients of each device to themselves.
+        here; ``"dist_sync"`` sums over all MPI ranks too, and starts from the parameters of rank
+        0; None leaves the gradients of each device to themselves.
     compression_params : dict, optional
         Not supported: there is no network to save.
     update_on_kvstore : bool, optional
@@ -69,6 +72,9 @@ class Trainer:
         self._updaters = [opt.Updater(self._optimizer) for _ in self._devices]
         if isinstance(self._kvstore, kv.KVStore) and self._updaters:
             self._kvstore.set_updater(self._updaters[0])
+        self._workers = int(getattr(self._kvstore, "num_workers", 1))
+        self._unshared = list(self._params) if self._workers > 1 else []
+        self._share_values()
 
     def _make_optimizer(self, optimizer: Any, given: Mapping[str, Any] | None) -> opt.Optimizer:
         by_index = dict(enumerate(self._params))
@@ -94,6 +100,17 @@ class Trainer:
                 )
             devices = found
         return devices
+
+    def _share_values(self) -> None:
+        """Start from the values of process 0; deferred parameters follow at the first step."""
+        waiting = []
+        for parameter in self._unshared:
+            if parameter._is_deferred:
+                waiting.append(parameter)
+                continue
+            content = parameter._cell(None).numpy_content("a trainer")
+            parameter.set_data(wrap(distributed.broadcast(content)))
+        self._unshared = waiting
 
     # ---- learning rate -------------------------------------------------------------------------
     @property
@@ -133,7 +150,9 @@ class Trainer:
             For such a parameter otherwise.
         """
         self._optimizer.rescale_grad = self._scale / batch_size
-        if len(self._devices) > 1:
+        if self._unshared:
+            self._share_values()
+        if len(self._devices) > 1 or self._workers > 1:
             self._allreduce()
         self._update(ignore_stale_grad)
 
@@ -174,7 +193,7 @@ class Trainer:
             if parameter.grad_req == "null":
                 continue
             grads = parameter.list_grad()
-            if len(grads) > 1:
+            if len(grads) > 1 or self._workers > 1:
                 self._kvstore.sum_in_place(grads)
 
     def _update(self, ignore_stale_grad: bool) -> None:

@@ -17,6 +17,8 @@ from symgluon.ir import attrs as _attrs
 from symgluon.ir.attrs import Kind
 
 RANDOM = "random"
+#: the operator exchanges data with other devices: each of them must call it, in the same order
+COLLECTIVE = "collective"
 
 _MISSING: Any = object()
 

@@ -5,6 +5,7 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     advanced,
     arrange,
     attention,
+    collective,
     columns,
     compare,
     conv,

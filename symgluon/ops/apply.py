@@ -13,6 +13,7 @@ from symgluon.ir.op import OPS, Op, get_op, set_dispatcher
 from symgluon.ir.types import TensorType
 from symgluon.ops import derive
 from symgluon.ops.array import Array, wrap
+from symgluon.ops.pending import Pending, put_off
 from symgluon.ops.state import state
 from symgluon.ops.tape import record
 
@@ -62,8 +63,12 @@ def _record_traced(op: Op, operands: Sequence[Any], results: Sequence[Array]) ->
     record(op, saved, results)
 
 
+_NUMPY = (np.ndarray, np.generic)
+
+
 def _eager(op: Op, operands: Sequence[Any]) -> Any:
     tracked = False
+    waiting = False
     data = []
     recording = state.recording
     for o in operands:
@@ -71,15 +76,17 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
             if o._base is not None:
                 o._look()
             content = o._data
-            if type(content) is Value:
-                content = o.numpy_content("use outside its trace")
+            if type(content) is not np.ndarray:
+                content = _unusual(o)
+                waiting = waiting or type(content) is Pending
             data.append(content)
             if o._node is not None:
                 tracked = recording
-        elif o is None or isinstance(o, np.ndarray | np.generic):
-            data.append(o)
         else:
-            data.append(np.asarray(o))
+            data.append(o if o is None or isinstance(o, _NUMPY) else np.asarray(o))
+    if waiting:
+        _share(operands)
+        return _put_off(op, operands, data, tracked)
     try:
         result = run_kernel(op, data)
     except (ValueError, IndexError, TypeError) as error:
@@ -97,6 +104,20 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     else:
         handle._owned = not op.aliases
     return handle
+
+
+def _unusual(handle: Array) -> Any:
+    """Content of a handle that does not hold a NumPy array itself."""
+    content = handle._content()
+    return handle.numpy_content("use outside its trace") if type(content) is Value else content
+
+
+def _put_off(op: Op, operands: Sequence[Any], data: Sequence[Any], tracked: bool) -> Any:
+    """Note a call that waits for another device; its results have types only."""
+    handles = [wrap(r) for r in put_off(op, data)]
+    if tracked:
+        record(op, operands, handles)
+    return handles[0] if len(handles) == 1 else tuple(handles)
 
 
 def _share(operands: Sequence[Any]) -> None:
@@ -139,7 +160,7 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
         return result
     if isinstance(result, tuple | list):
         return tuple([np.asarray(r) for r in result])
-    return np.asarray(result)
+    return result if type(result) is Pending else np.asarray(result)
 
 
 def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from symgluon.ir.dims import user_line
 from symgluon.ir.graph import Value
 from symgluon.ir.op import OPS
 from symgluon.ir.types import TensorType
+from symgluon.ops.pending import Pending, replacing, settled
 from symgluon.ops.state import state
 
 
@@ -40,7 +41,7 @@ class Array:
 
     Attributes
     ----------
-    _data : numpy.ndarray or Value
+    _data : numpy.ndarray, Value or Pending
         The content.  Never written in place unless `_owned`.
     _node, _out : TapeNode and int
         What produced the content, if it is tracked; `_leaf` is set by ``attach_grad``.
@@ -69,12 +70,19 @@ class Array:
 
     # ---- reading ---------------------------------------------------------------------------
     def _content(self) -> Any:
-        """Return the present content: a NumPy array, or a Value of the region being traced."""
+        """Return the present content: a NumPy array, or a Value of the region being traced.
+
+        It is a `Pending` where it waits for another device.
+        """
         region = state.region
         if self._base is not None:
             self._look()
             return self._data
-        return self._data if region is None else region.read(self)
+        if region is not None:
+            return region.read(self)
+        if type(self._data) is Pending:
+            self._data = settled(self._data)
+        return self._data
 
     def _look(self) -> None:
         """Let a view follow its base (views read once while the base stays the same)."""
@@ -83,6 +91,9 @@ class Array:
             return
         content = base._content()
         if content is not self._seen:
+            if type(self._seen) is Pending and self._seen.value is content:
+                self._data, self._seen = settled(self._data), content  # what was waited for
+                return
             fresh = OPS["index"](self._index)(base)
             self._data, self._node, self._out = fresh._data, fresh._node, fresh._out
             self._seen = content
@@ -139,8 +150,14 @@ class Array:
         ------
         TraceError
             Inside a trace, where there are no numbers yet.
+        SymgluonError
+            If they wait for another device.
         """
         content = self._content()
+        if type(content) is np.ndarray:
+            return content
+        if type(content) is Pending:
+            return content.read()  # type: ignore[no-any-return]
         if isinstance(content, Value):
             raise TraceError(
                 f"{what} is not possible while a graph is traced: %{content.name} "
@@ -165,9 +182,12 @@ class Array:
                 region.write(self, written)
             return
         value._look()
-        self._data = value._data
+        data = value._data
         if self._owner is not None:
+            if type(data) is Pending:
+                data = replacing(self._content(), data)
             parameter_writes.touch()
+        self._data = data
         self._owned = value._owned = False
         if state.recording:
             self._node, self._out = value._node, value._out

@@ -263,7 +263,7 @@ class _Joint:
         for i, v in enumerate(self.operands):
             available[v] = ("operand", i)
         defining = [("operand", i, v) for i, v in enumerate(self.operands)]
-        graph, used = _extract(self.graph, available, defining)
+        graph, used = extract(self.graph, available, defining)
         pick = {
             kind: tuple(i for k, i in used if k == kind) for kind in ("operand", "result", "ct")
         }
@@ -307,17 +307,25 @@ def _vjp_some(
     return grads
 
 
-def _extract(
+def extract(
     graph: Graph,
     available: dict[Value, tuple[str, int]],
     defining: Sequence[tuple[str, int, Value]],
+    outputs: Sequence[Value] | None = None,
 ) -> tuple[Graph, list[tuple[str, int]]]:
-    """Copy what the outputs of `graph` need, with the `available` values as inputs.
+    """Copy what `outputs` (of `graph`, if left out) need, with the `available` values as inputs.
 
     The operands in `defining` whose shape names a dimension that is needed are inputs as well.
+
+    Returns
+    -------
+    graph : Graph
+    used : list
+        What `available` says of each of its inputs.
     """
+    targets = graph.outputs if outputs is None else list(outputs)
     needed: dict[Any, None] = {}
-    stack = list(graph.outputs)
+    stack = list(targets)
     while stack:
         v = stack.pop()
         if v in available or v.producer is None or v.producer in needed:
@@ -352,7 +360,7 @@ def _extract(
             origin=node.origin,
         )
         env.update(zip(node.outputs, copy.outputs, strict=True))
-    new.set_outputs([take(v) for v in graph.outputs])
+    new.set_outputs([take(v) for v in targets])
     missing = _needed_names(new) - _bare_names(new.inputs)
     for _, _, value in defining:
         here = _bare_names([value])

@@ -240,8 +240,8 @@ def batch_norm(
         gamma = F.ones_like(gamma) if gamma.type.is_known else gamma
     if state.training and not use_global_stats:
         out, mean, var, inverse = F.batch_norm_train(data, gamma, beta, eps=eps, axis=at)
-        _update(moving_mean, mean, momentum)
-        _update(moving_var, var, momentum)
+        update_running(moving_mean, mean, momentum)
+        update_running(moving_var, var, momentum)
         return (out, mean, inverse) if output_mean_var else out
     out = F.batch_norm_inference(data, gamma, beta, moving_mean, moving_var, eps=eps, axis=at)
     if output_mean_var:
@@ -249,7 +249,7 @@ def batch_norm(
     return out
 
 
-def _update(running: Any, batch: Any, momentum: float) -> None:
+def update_running(running: Any, batch: Any, momentum: float) -> None:
     """``momentum * old + (1 - momentum) * batch``, not differentiated."""
     new = running * momentum + F.stop_gradient(batch) * (1.0 - momentum)
     running._assign(cast_to(F.stop_gradient(new), running.dtype))

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import distributed
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call, data, run
 from symgluon.gluon.parameter import Parameter
 from symgluon.ir.op import OPS, Op
 from symgluon.ir.types import normalize_axis
-from symgluon.ops import legacy_nn
+from symgluon.ops import collective, legacy_nn
+from symgluon.ops.apply import F
+from symgluon.ops.collective import AllGather
 from symgluon.ops.state import state
 
 __all__ = [
@@ -127,17 +130,46 @@ class BatchNormReLU(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation whose statistics are those of the whole batch over all devices.
+    """Batch normalisation by the statistics of the whole batch, over all devices that share it.
+
+    Devices are the logical devices of this process (``initialize(device=[mx.cpu(0), mx.cpu(1)])``,
+    parts of a batch by `split_and_load`) times the processes of :mod:`symgluon.distributed`.  On
+    one device it is `BatchNorm`.  Within a process, results can be read once all devices were
+    called, gradients once backward ran for all of them; between processes calls block.
 
     Parameters
     ----------
+    in_channels : int
+        Number of channels, on axis 1; 0: from the first data.
     num_devices : int, optional
-        Devices that share the statistics; 1 (or None) is `BatchNorm`.
+        Devices, over all processes, that share statistics; those that the layer is initialised on
+        (times the number of processes) if left out.  1: every device for itself.
+    momentum, epsilon, center, scale, use_global_stats, *_initializer
+        As of `BatchNorm`.
 
     Raises
     ------
     ValueError
-        For several devices, whose statistics are not shared here.
+        In a training call, if `num_devices` is not the number of devices there are.
+    MXNetError
+        When a result is read before all devices were called.
+
+    Notes
+    -----
+    Source: seed, ``SyncBatchNorm``; arXiv:1803.08904.  The variance is computed from deviations
+    from the mean and combined over devices without cancellation.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.SyncBatchNorm(in_channels=1, num_devices=2)
+    >>> layer.initialize(device=[mx.cpu(0), mx.cpu(1)])
+    >>> whole = mx.np.array([[0.0], [0.0], [2.0], [2.0]])
+    >>> parts = mx.gluon.utils.split_and_load(whole, [mx.cpu(0), mx.cpu(1)])
+    >>> with mx.autograd.record():
+    ...     outs = [layer(part) for part in parts]
+    >>> outs[0].asnumpy().round(3).tolist(), outs[1].asnumpy().round(3).tolist()
+    ([[-1.0], [-1.0]], [[1.0], [1.0]])
     """
 
     def __init__(
@@ -155,20 +187,60 @@ class SyncBatchNorm(_BatchNorm):
         running_variance_initializer: Any = "ones",
         **kwargs: Any,
     ) -> None:
-        if num_devices is not None and num_devices > 1:
-            raise ValueError(
-                f"SyncBatchNorm(num_devices={num_devices}): statistics are shared within one device "
-                "only; leave num_devices out to normalise over the batch of each call"
-            )
+        if num_devices is not None and num_devices < 1:
+            raise ValueError(f"SyncBatchNorm: num_devices must be positive, received {num_devices}")
         super().__init__(
             1, momentum, epsilon, center, scale, use_global_stats, beta_initializer,
             gamma_initializer, running_mean_initializer, running_variance_initializer, in_channels,
             **kwargs,
         )  # fmt: skip
+        self._num_devices = num_devices
+
+    def forward(self, x: Any) -> Any:
+        """Normalise; in training mode by the batches of all devices."""
+        kw = self._kwargs
+        if self._num_devices == 1 or not state.training or kw["use_global_stats"]:
+            return super().forward(x)
+        devices, world = len(self.gamma.list_device()), distributed.size()
+        total = devices * world
+        if self._num_devices not in (None, total):
+            raise ValueError(
+                f"{self._label()}: num_devices={self._num_devices}, but its parameters are on "
+                f"{devices} device(s) of each of {world} process(es). Initialize the net on all "
+                "devices, or leave num_devices out"
+            )
+        if total == 1:
+            return super().forward(x)
+        gather = AllGather(group=collective.group_of(self), label=self._label(), devices=devices,
+                           rank=self._rank_of(x), world=world)  # fmt: skip
+        return call(self._synchronised, x, gather)
+
+    def _synchronised(self, x: Any, gather: AllGather) -> Any:
+        gamma, beta, mean, var = [
+            data(p, x) for p in (self.gamma, self.beta, self.running_mean, self.running_var)
+        ]
+        kw = self._kwargs
+        out, batch_mean, batch_var = collective.sync_batch_norm(
+            x, F.ones_like(gamma) if kw["fix_gamma"] else gamma, beta,
+            gather=gather, eps=kw["eps"], axis=normalize_axis(self._axis, x.ndim),
+        )  # fmt: skip
+        legacy_nn.update_running(mean, batch_mean, kw["momentum"])
+        legacy_nn.update_running(var, batch_var, kw["momentum"])
+        return out
+
+    def _rank_of(self, x: Any) -> int:
+        """Number of the device of `x`; a trace serves all devices."""
+        devices = self.gamma.list_device()
+        if len(devices) == 1 or state.region is not None:
+            return -1
+        return devices.index(x.device)
+
+    def _label(self) -> str:
+        return f"SyncBatchNorm(in_channels={self.gamma.shape[0]})"
 
     def _shown(self) -> dict[str, Any]:
         kept = {k: v for k, v in self._kwargs.items() if k != "axis"}
-        return {**kept, "ndev": 1}
+        return {**kept, "ndev": self._num_devices or 1}
 
 
 class _Affine(HybridBlock):
