@@ -51,7 +51,7 @@ _MODULES = {
     "initializer": "symgluon.initializer",
     "context": "symgluon.device",
     "device": "symgluon.device",
-    "base": "symgluon.errors",
+    "base": "symgluon.base",
     "error": "symgluon.errors",
     **{
         name: f"symgluon.{name}"
@@ -74,6 +74,7 @@ _MODULES = {
             "ops",
             "optimizer",
             "passes",
+            "profiler",
             "quantize",
             "random",
             "serve",

@@ -27,6 +27,26 @@ class Device:
         ``"cpu"``, ``"gpu"``, ``"cpu_pinned"`` or ``"cpu_shared"``; a Device is copied.
     device_id : int
         Number of the device, from 0.
+
+    Raises
+    ------
+    AttributeValueError
+        For another type or a negative number.
+    AttributeError
+        When an attribute is set: devices are immutable.
+
+    Notes
+    -----
+    Source: seed ``mx.Device``; ``Context`` is its name in 1.x.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.Device("cpu", 1) == mx.cpu(1)
+    True
+    >>> with mx.cpu(1):
+    ...     print(mx.current_device(), mx.np.ones(2).device)
+    cpu(1) cpu(1)
     """
 
     __slots__ = ("_hash", "device_id", "device_type")
@@ -109,17 +129,17 @@ _current = _Current()
 
 
 def cpu(device_id: int = 0) -> Device:
-    """Return a CPU device; numbers above 0 are logical devices on the same CPU."""
+    """Return CPU device `device_id`; numbers above 0 are logical devices on the same CPU."""
     return _CPU if device_id == 0 else Device("cpu", device_id)
 
 
 def cpu_pinned(device_id: int = 0) -> Device:
-    """Return a label that MXNet uses for page-locked memory; here it is ordinary memory."""
+    """Return label `device_id` for page-locked memory, which is ordinary memory here."""
     return Device("cpu_pinned", device_id)
 
 
 def gpu(device_id: int = 0) -> Device:
-    """Return a GPU device; whether it exists shows when it is used."""
+    """Return GPU device `device_id`; whether it exists shows when it is used."""
     return Device("gpu", device_id)
 
 
@@ -163,9 +183,15 @@ def num_gpus() -> int:
 def gpu_memory_info(device_id: int = 0) -> tuple[int, int]:
     """Refuse: ONNX Runtime does not tell the free and total memory of a GPU.
 
+    Parameters
+    ----------
+    device_id : int
+        Number of the GPU.
+
     Raises
     ------
-    SymgluonError : always.
+    MXNetError
+        Always.
     """
     raise SymgluonError(
         f"the memory of gpu({device_id}) cannot be asked: ONNX Runtime has no call for it",

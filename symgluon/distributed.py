@@ -75,7 +75,7 @@ def size() -> int:
 
 
 def all_gather(array: np.ndarray) -> np.ndarray:
-    """Stack the arrays of all ranks (equal shapes and dtypes), in their order: ``(size, ...)``."""
+    """Stack `array` of all ranks (equal shapes and dtypes), in their order: ``(size, ...)``."""
     if _comm is None:
         return array[None]
     sent = np.ascontiguousarray(array)
@@ -86,7 +86,7 @@ def all_gather(array: np.ndarray) -> np.ndarray:
 
 
 def all_reduce(array: np.ndarray) -> np.ndarray:
-    """Sum the arrays of all ranks, in their order: every rank and every run gets the same bits."""
+    """Sum `array` of all ranks, in their order: every rank and every run gets the same bits."""
     return array if size() == 1 else _sum(all_gather(array))
 
 
@@ -98,7 +98,27 @@ def _sum(stacked: np.ndarray) -> np.ndarray:
 
 
 def broadcast(array: np.ndarray, root: int = 0) -> np.ndarray:
-    """Return the array of the rank `root` (equal shapes and dtypes on all ranks)."""
+    """Return the array of one rank.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Of equal shape and dtype on all ranks.
+    root : int
+        The rank.
+
+    Returns
+    -------
+    numpy.ndarray
+        Its array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from symgluon import distributed
+    >>> distributed.size(), distributed.broadcast(np.ones(2))  # without MPI: one rank
+    (1, array([1., 1.]))
+    """
     if _comm is None:
         return array
     found = np.array(array, order="C")

@@ -50,7 +50,18 @@ _defaults = _Defaults()
 
 
 def set_np_float64(active: bool) -> bool:
-    """Make float64 (and int64 in ``arange``) this thread's default types; return the old flag."""
+    """Make float64 (and int64 in ``arange``) this thread's default types, or MXNet's float32.
+
+    Parameters
+    ----------
+    active : bool
+        Which.
+
+    Returns
+    -------
+    bool
+        The old flag.
+    """
     previous = _defaults.numpy_types
     _defaults.numpy_types = bool(active)
     return previous
@@ -97,16 +108,28 @@ _resolved: dict[Any, DType] = {}
 
 
 def resolve(dtype: Any = None) -> DType:
-    """Return the NumPy dtype that `dtype` names.
+    """Return the NumPy dtype that a name, type or dtype stands for.
 
     Parameters
     ----------
     dtype : str, type, np.dtype or None
         None is the thread's default float; ``int`` is int64, ``float`` float64 as in NumPy.
 
+    Returns
+    -------
+    dtype
+        One of MXNet's.
+
     Raises
     ------
-    DTypeError : for anything that is not one of MXNet's thirteen types.
+    DTypeError
+        For anything that is not one of MXNet's thirteen types.
+
+    Examples
+    --------
+    >>> from symgluon import dtypes
+    >>> dtypes.resolve("float16"), dtypes.resolve()
+    (dtype('float16'), dtype('float32'))
     """
     if dtype is None:
         return float64 if _defaults.numpy_types else float32
@@ -238,7 +261,18 @@ def _promote_pair(a: DType, b: DType) -> DType:
 
 
 def true_divide_type(a: DType, b: DType) -> DType:
-    """Return the dtype of ``a / b``: the default float for two integers or bools."""
+    """Return the dtype of ``a / b``: the default float for two integers or bools.
+
+    Parameters
+    ----------
+    a, b : dtype
+        Of the operands.
+
+    Returns
+    -------
+    dtype
+        Of the quotient.
+    """
     if is_float(a) or is_float(b):
         return promote(a, b)
     return float64 if _defaults.numpy_types else float32
@@ -273,6 +307,18 @@ def scalar_type(array_dtype: DType, scalar: Any) -> DType:
     A float array keeps its dtype; an integer array keeps it with a bool or int and becomes
     float64 with a float; a bool array becomes int64 with a bool or int, float64 with a float.
     True division of an integer array by a scalar is :func:`true_divide_type` instead.
+
+    Parameters
+    ----------
+    array_dtype : dtype
+        Of the array.
+    scalar : bool, int, float or Dim
+        The number.
+
+    Returns
+    -------
+    dtype
+        Of the result.
     """
     key = (array_dtype, type(scalar))
     try:

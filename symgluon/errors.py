@@ -48,7 +48,20 @@ class SymgluonError(RuntimeError):
         self.hint = hint
 
     def at(self, where: str | None = None, line: str | None = None) -> Self:
-        """Return this error, saying where it happened unless it says so already."""
+        """Return this error, saying where it happened unless it says so already.
+
+        Parameters
+        ----------
+        where : str, optional
+            Block, node or file.
+        line : str, optional
+            Line of the user's code.
+
+        Returns
+        -------
+        SymgluonError
+            The error itself.
+        """
         if not self.where:
             self.where = where
         if not self.line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +18,28 @@ from symgluon.ops.kernels.rnn import RnnConfig, param_size, unpack_params
 
 
 class InitDesc(str):
-    """Name of a parameter, with its attributes and the initializer of the whole net."""
+    """Name of a parameter, with its attributes and the initializer of the whole net.
+
+    Parameters
+    ----------
+    name : str
+        The name; an InitDesc is a string.
+    attrs : dict, optional
+        Attributes; ``__init__`` is an initializer of its own.
+    global_init : Initializer, optional
+        That of the net.
+
+    Notes
+    -----
+    Source: seed ``mx.init.InitDesc``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> desc = mx.init.InitDesc("fc_weight")
+    >>> desc, desc.attrs
+    ('fc_weight', {})
+    """
 
     attrs: dict[str, Any]
     global_init: Any
@@ -40,13 +62,13 @@ C = TypeVar("C", bound=type)
 
 
 def register(cls: C) -> C:
-    """Let the class be created by its name in lower case."""
+    """Let the class `cls` be created by its name in lower case; returns it (a class decorator)."""
     _REGISTRY[cls.__name__.lower()] = cls
     return cls
 
 
 def alias(*names: str) -> Callable[[C], C]:
-    """Let the class be created by further names."""
+    """Class decorator: let the class be created by further `names`."""
 
     def declare(cls: C) -> C:
         for name in names:
@@ -59,12 +81,29 @@ def alias(*names: str) -> Callable[[C], C]:
 def create(init: Any, **kwargs: Any) -> Any:
     """Return an initializer: itself, or made from its name.
 
+    Parameters
+    ----------
+    init : Initializer or str
+        An initializer; its name in any case; or what `Initializer.dumps` returned.
+    **kwargs : object
+        Arguments of the class, where `init` is a name.
+
+    Returns
+    -------
+    Initializer
+        The initializer.
+
     Raises
     ------
-    ValueError
+    AssertionError
         For an unknown name; the known ones are listed.
     """
     if not isinstance(init, str):
+        if isinstance(init, type) or not callable(init):
+            raise _KindError(
+                f"expected an initializer or the name of one, received {init!r}",
+                hint="make an object of the class first" if isinstance(init, type) else None,
+            )
         return init
     if init.startswith("["):
         name, given = json.loads(init)
@@ -79,6 +118,10 @@ def create(init: Any, **kwargs: Any) -> Any:
 
 class _NameError(AttributeValueError, AssertionError):
     """An initializer or a parameter nobody knows: an AssertionError in MXNet."""
+
+
+class _KindError(AttributeValueError, AssertionError, TypeError):
+    """Something that is no initializer: an AssertionError in MXNet."""
 
 
 class _LoadedShapeError(ShapeError, AssertionError):
@@ -101,6 +144,26 @@ class Initializer:
     A parameter is initialised by that rule whatever its name is.  Called directly, as
     ``init(InitDesc("fc_bias"), array)``, the end of the name decides: weight is the rule, bias,
     beta, running_mean and moving_mean are 0, gamma, running_var and moving_var are 1.
+
+    Parameters
+    ----------
+    **kwargs : object
+        Arguments of the subclass, for `dumps` and ``repr``.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Initializer``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Twos(mx.init.Initializer):
+    ...     def _init_weight(self, name, array):
+    ...         array[:] = 2
+    >>> weight = mx.gluon.Parameter(shape=(2,), init=Twos())
+    >>> weight.initialize()
+    >>> weight.data().asnumpy()
+    array([2., 2.], dtype=float32)
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -109,9 +172,33 @@ class Initializer:
         self._print_func: Any = None
 
     def set_verbosity(self, verbose: bool = False, print_func: Any = None) -> Initializer:
-        """Report what is initialised."""
+        """Log each array that is initialised (level INFO of the logger ``symgluon``).
+
+        Parameters
+        ----------
+        verbose : bool
+            Whether to report.
+        print_func : callable, optional
+            Takes each array and returns what is written of it; left out: the root of the mean of
+            its squares.
+
+        Returns
+        -------
+        Initializer
+            The initializer itself.
+        """
         self._verbose, self._print_func = verbose, print_func
         return self
+
+    def _report(self, desc: str, rule: Any, arr: Any) -> None:
+        """Log what was initialised by `rule`: the root of the mean square, or what the user prints."""
+        if self._print_func is not None:
+            shown = self._print_func(arr)
+        else:
+            values = arr.asnumpy().astype(np.float64)
+            shown = float(np.sqrt(np.mean(values * values))) if values.size else 0.0
+        kind = type(rule).__name__
+        logging.getLogger("symgluon").info("Initialized %s as %s: %s", desc, kind, shown)
 
     def dumps(self) -> str:
         """Return name and arguments as JSON."""
@@ -139,8 +226,8 @@ class Initializer:
             create(own)._init_weight(desc, arr)
             return
         self._dispatch(desc, arr)
-        if self._verbose and self._print_func:
-            self._print_func(arr)
+        if self._verbose:
+            self._report(desc, self, arr)
 
     def _dispatch(self, desc: InitDesc, arr: Any) -> None:
         """Choose by the end of the name."""
@@ -160,7 +247,15 @@ class Initializer:
             )
 
     def init_weight_directly(self, desc: Any, arr: Any) -> None:
-        """Initialise `arr` by this initializer whatever its name is."""
+        """Initialise an array by this initializer whatever its name is.
+
+        Parameters
+        ----------
+        desc : InitDesc or str
+            The name.
+        arr : array
+            Gets the values.
+        """
         self._init_weight(desc, arr)
 
     def _init_bias(self, desc: Any, arr: Any) -> None:
@@ -183,9 +278,29 @@ class Load:
     Parameters
     ----------
     param : dict or str
-        Arrays by name, or a parameter file.
+        Arrays by name, or a parameter file; ``arg:`` and ``aux:`` in front of names are left out.
     default_init : Initializer, optional
         For parameters that are not in it.
+    verbose : bool
+        Accepted, without effect.
+
+    Raises
+    ------
+    AssertionError
+        When called for a name that it lacks without `default_init`, or an array of another shape.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Load``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> init = mx.init.Load({"a_weight": mx.np.array([1.0, 2.0])}, default_init=mx.init.One())
+    >>> array = mx.np.zeros(2)
+    >>> init("a_weight", array)
+    >>> array
+    array([1., 2.])
     """
 
     def __init__(self, param: Any, default_init: Any = None, verbose: bool = False) -> None:
@@ -199,7 +314,20 @@ class Load:
         self.verbose = verbose
 
     def __call__(self, name: str, arr: Any) -> None:
-        """Initialise `arr` called `name`."""
+        """Initialise an array by its name.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        arr : array
+            Gets the values.
+
+        Raises
+        ------
+        AssertionError
+            If there is no value of that name, or one of another shape.
+        """
         if name in self.param:
             value = self.param[name]
             values = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
@@ -221,7 +349,35 @@ class Load:
 
 @register
 class Mixed:
-    """Choose an initializer by patterns (regular expressions) of the name."""
+    """Choose an initializer by patterns of the name.
+
+    Parameters
+    ----------
+    patterns : list of str
+        Regular expressions that names must match from their start.
+    initializers : list of Initializer or str
+        One for each; the first that matches counts.
+
+    Raises
+    ------
+    AssertionError
+        If the lists differ in length.
+    ValueError
+        When called for a name that no pattern matches.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Mixed``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> init = mx.init.Mixed([".*bias", ".*"], ["zeros", "ones"])
+    >>> array = mx.np.zeros(2)
+    >>> init("fc_weight", array)
+    >>> array
+    array([1., 1.])
+    """
 
     def __init__(self, patterns: list[str], initializers: list[Any]) -> None:
         if len(patterns) != len(initializers):
@@ -231,7 +387,20 @@ class Mixed:
         ]
 
     def __call__(self, name: str, arr: Any) -> None:
-        """Initialise `arr` by the first pattern that matches."""
+        """Initialise an array by the first pattern that matches.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        arr : array
+            Gets the values.
+
+        Raises
+        ------
+        ValueError
+            If no pattern matches.
+        """
         for pattern, init in self.map:
             if pattern.match(name):
                 init(name, arr)
@@ -247,7 +416,21 @@ class Mixed:
 @register
 @alias("zeros")
 class Zero(Initializer):
-    """Zeros."""
+    """Zeros; also by the name ``zeros``.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Zero``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Zero())
+    >>> weight.initialize()
+    >>> weight.data().asnumpy()
+    array([[0., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
+    """
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         _fill(arr, 0)
@@ -256,7 +439,21 @@ class Zero(Initializer):
 @register
 @alias("ones")
 class One(Initializer):
-    """Ones."""
+    """Ones; also by the name ``ones``.
+
+    Notes
+    -----
+    Source: seed ``mx.init.One``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.One())
+    >>> weight.initialize()
+    >>> weight.data().asnumpy()
+    array([[1., 1., 1.],
+           [1., 1., 1.]], dtype=float32)
+    """
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         _fill(arr, 1)
@@ -264,7 +461,26 @@ class One(Initializer):
 
 @register
 class Constant(Initializer):
-    """A number, or an array of the shape of the parameter."""
+    """A number, or an array of the shape of the parameter.
+
+    Parameters
+    ----------
+    value : float or array
+        The number or array.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Constant``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Constant(0.5))
+    >>> weight.initialize()
+    >>> weight.data().asnumpy()
+    array([[0.5, 0.5, 0.5],
+           [0.5, 0.5, 0.5]], dtype=float32)
+    """
 
     def __init__(self, value: Any) -> None:
         plain = value.tolist() if hasattr(value, "tolist") else value
@@ -281,7 +497,25 @@ class Constant(Initializer):
 
 @register
 class Uniform(Initializer):
-    """Uniform in ``[-scale, scale]``."""
+    """Uniform in ``[-scale, scale]``.
+
+    Parameters
+    ----------
+    scale : float
+        Bound.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Uniform``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Uniform(0.1))
+    >>> weight.initialize()
+    >>> bool(abs(weight.data().asnumpy()).max() <= 0.1)
+    True
+    """
 
     def __init__(self, scale: float = 0.07) -> None:
         super().__init__(scale=scale)
@@ -293,7 +527,25 @@ class Uniform(Initializer):
 
 @register
 class Normal(Initializer):
-    """Normal with mean 0 and standard deviation `sigma`."""
+    """Normal with mean 0.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Normal``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Normal(0.1))
+    >>> weight.initialize()
+    >>> bool(weight.data().asnumpy().std() > 0)
+    True
+    """
 
     def __init__(self, sigma: float = 0.01) -> None:
         super().__init__(sigma=sigma)
@@ -305,7 +557,29 @@ class Normal(Initializer):
 
 @register
 class Orthogonal(Initializer):
-    """Orthogonal rows (or columns) times `scale` (arXiv:1312.6120)."""
+    """Orthogonal rows (or columns, where there are more rows).
+
+    Parameters
+    ----------
+    scale : float
+        Length of the rows.
+    rand_type : str
+        ``uniform``, else normal: what the orthogonal basis is drawn from.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Orthogonal``; arXiv:1312.6120.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Orthogonal(scale=1))
+    >>> weight.initialize()
+    >>> w = weight.data().asnumpy()
+    >>> abs(w @ w.T).round(3)
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
 
     def __init__(self, scale: float = 1.414, rand_type: str = "uniform") -> None:
         super().__init__(scale=scale, rand_type=rand_type)
@@ -325,7 +599,34 @@ class Orthogonal(Initializer):
 
 @register
 class Xavier(Initializer):
-    """Scale by the numbers of inputs and outputs (Glorot and Bengio, 2010)."""
+    """Scale by the numbers of inputs and outputs.
+
+    Parameters
+    ----------
+    rnd_type : str
+        ``uniform`` in ``[-s, s]``, or ``gaussian`` with standard deviation ``s``.
+    factor_type : str
+        ``in``, ``out`` or ``avg``: which of the numbers, or their mean, is the divisor.
+    magnitude : float
+        ``s = sqrt(magnitude / divisor)``.
+
+    Raises
+    ------
+    ValueError
+        When called for a vector, or with another type.
+
+    Notes
+    -----
+    Source: seed ``mx.init.Xavier``; Glorot and Bengio, 2010.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.Xavier(factor_type="in"))
+    >>> weight.initialize()
+    >>> bool(abs(weight.data().asnumpy()).max() <= 1)
+    True
+    """
 
     def __init__(
         self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3
@@ -355,7 +656,27 @@ class Xavier(Initializer):
 
 @register
 class MSRAPrelu(Xavier):
-    """He initialisation for rectifiers of a given slope (arXiv:1502.01852)."""
+    """Normal, scaled for rectifiers of a given slope.
+
+    Parameters
+    ----------
+    factor_type : str
+        As of `Xavier`.
+    slope : float
+        Slope of the negative part.
+
+    Notes
+    -----
+    Source: seed ``mx.init.MSRAPrelu``; arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(2, 3), init=mx.init.MSRAPrelu())
+    >>> weight.initialize()
+    >>> weight.init
+    MSRAPrelu(factor_type='avg', slope=0.25)
+    """
 
     def __init__(self, factor_type: str = "avg", slope: float = 0.25) -> None:
         magnitude = 2.0 / (1 + slope**2)
@@ -365,7 +686,21 @@ class MSRAPrelu(Xavier):
 
 @register
 class Bilinear(Initializer):
-    """Weights of bilinear upsampling."""
+    """Weights of bilinear upsampling, for a transposed convolution (C, 1, H, W).
+
+    Notes
+    -----
+    Source: seed ``mx.init.Bilinear``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter(shape=(1, 1, 4, 4), init=mx.init.Bilinear())
+    >>> weight.initialize()
+    >>> weight.data().asnumpy()[0, 0, :2]
+    array([[0.0625, 0.1875, 0.1875, 0.0625],
+           [0.1875, 0.5625, 0.5625, 0.1875]], dtype=float32)
+    """
 
     def _init_weight(self, desc: Any, arr: Any) -> None:
         shape = arr.shape
@@ -378,7 +713,25 @@ class Bilinear(Initializer):
 
 @register
 class LSTMBias(Initializer):
-    """Zeros, with `forget_bias` for the forget gate."""
+    """Zeros, with a number for the forget gate.
+
+    Parameters
+    ----------
+    forget_bias : float
+        The number.
+
+    Notes
+    -----
+    Source: seed ``mx.init.LSTMBias``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> bias = mx.gluon.Parameter(shape=(8,), init=mx.init.LSTMBias(1.0))
+    >>> bias.initialize()
+    >>> bias.data().asnumpy()
+    array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
+    """
 
     def __init__(self, forget_bias: float = 1.0) -> None:
         super().__init__(forget_bias=forget_bias)
@@ -399,12 +752,32 @@ class RNNFused(Initializer):
     ----------
     mode : str
         ``rnn_relu``, ``rnn_tanh``, ``lstm`` or ``gru``.
-    num_layers, state_size, bidirectional, projection_size
-        Those of the layer.
-    i2h_weight_initializer, h2h_weight_initializer, h2r_weight_initializer : optional
+    num_layers, state_size : int
+        Of the layer.
+    bidirectional : bool
+        Of the layer.
+    projection_size : int, optional
+        Of the layer.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
         Of the weights; default: what `set_initializer` was given.
-    i2h_bias_initializer, h2h_bias_initializer : optional
+    h2r_weight_initializer : Initializer or str, optional
+        Of the projection; default: what `set_initializer` was given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str, optional
         Of the biases; default: zeros.
+
+    Notes
+    -----
+    Source: seed ``mx.init.RNNFused``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> init = mx.init.RNNFused("gru", 1, 1, False, None, "ones", "zeros")
+    >>> vector = mx.gluon.Parameter(shape=(15,), init=init)  # 3 gates: 2 inputs, 1 state, 2 biases
+    >>> vector.initialize()
+    >>> vector.data().asnumpy()
+    array([1., 1., 1., 1., 1., 1., 0., 0., 0., 0., 0., 0., 0., 0., 0.],
+          dtype=float32)
     """
 
     def __init__(
@@ -434,7 +807,7 @@ class RNNFused(Initializer):
         self._default: Any = None
 
     def set_initializer(self, init: Any) -> None:
-        """Set what weights without an initializer of their own are initialised by."""
+        """Set `init`, by which weights without an initializer of their own are initialised."""
         self._default = init
 
     def _init_weight(self, desc: Any, arr: Any) -> None:

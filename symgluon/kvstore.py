@@ -24,26 +24,86 @@ _DISTRIBUTED = ("dist_sync", "dist_device_sync", "dist_sync_device", "dist", "ho
 
 
 class KVStoreBase:
-    """Base class of stores."""
+    """Base class of stores.
+
+    Notes
+    -----
+    Source: seed ``mx.kvstore.KVStoreBase``.
+    """
 
     OPTIMIZER = "optimizer"
 
     def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
-        """Give `value` to every array of `out`."""
+        """Give a value to every array of a list.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+        out : array, or list of array
+            As `value`; written.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define broadcast")
 
     def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
-        """Sum `value` and give the sum to every array of `out`."""
+        """Sum arrays and give the sum to every array of a list.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+        out : array, or list of array
+            As `value`; written.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define pushpull")
 
     @staticmethod
     def is_capable(capability: str) -> bool:
-        """Whether the store can run an optimizer."""
+        """Whether the store has the `capability`: only ``optimizer`` is known."""
         return capability.lower() == KVStoreBase.OPTIMIZER
 
 
 class KVStore(KVStoreBase):
-    """Store of arrays by key; see :func:`create`."""
+    """Store of arrays by key; see :func:`create`.
+
+    Parameters
+    ----------
+    type : str
+        Name it is created by.
+
+    Notes
+    -----
+    Source: seed ``mx.kvstore.KVStore``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> store = mx.kvstore.create("local")
+    >>> store.init("w", mx.np.zeros(2))
+    >>> store.push("w", [mx.np.ones(2), mx.np.ones(2)])
+    >>> out = mx.np.zeros(2)
+    >>> store.pull("w", out)
+    >>> out
+    array([2., 2.])
+    """
 
     def __init__(self, type: str = "local") -> None:
         self._type = type
@@ -68,7 +128,20 @@ class KVStore(KVStoreBase):
 
     # ---- values --------------------------------------------------------------------------------
     def init(self, key: Any, value: Any) -> None:
-        """Set the first values of keys (one, or lists of both)."""
+        """Set the first values of keys.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+
+        Raises
+        ------
+        AttributeValueError
+            If a key is initialised already.
+        """
         for k, v in _pairs(key, value):
             if k in self._values:
                 raise AttributeValueError(f"kvstore: key {k!r} is initialized already")
@@ -81,7 +154,22 @@ class KVStore(KVStoreBase):
         return _sum(value)
 
     def push(self, key: Any, value: Any, priority: int = 0) -> None:
-        """Sum the arrays of each key; the updater, if set, changes the stored value by the sum."""
+        """Sum the arrays of each key; the updater, if set, changes the stored value by the sum.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+
+        Raises
+        ------
+        AttributeValueError
+            If a key is not initialised.
+        """
         for k, v in _pairs(key, value):
             total = self._total(v)
             if self._updater is not None:
@@ -92,25 +180,78 @@ class KVStore(KVStoreBase):
     def pull(
         self, key: Any, out: Any = None, priority: int = 0, ignore_sparse: bool = True
     ) -> None:
-        """Copy the stored values into `out`."""
+        """Copy the stored values into arrays.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        out : array, or list of array
+            As `value`; written.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+        ignore_sparse : bool
+            Accepted, without effect.
+
+        Raises
+        ------
+        AttributeValueError
+            If a key is not initialised.
+        """
         for k, o in _pairs(key, out):
             for target in o if isinstance(o, list | tuple) else [o]:
                 target._assign(_copy(self._stored(k)))
 
     def pushpull(self, key: Any, value: Any, out: Any = None, priority: int = 0) -> None:
-        """Push, then pull into `out` (into `value` where it is left out)."""
+        """Push, then pull.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+        out : array, or list of array, optional
+            Written; `value` itself if left out.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+        """
         self.push(key, value, priority)
         self.pull(key, value if out is None else out, priority)
 
     def broadcast(self, key: Any, value: Any, out: Any, priority: int = 0) -> None:
-        """Set the first values and copy them into `out`."""
+        """Set the first values and copy them into arrays.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        value : array, or list of array
+            An array a key, or a list of arrays, one a device; lists of those for several keys.
+        out : array, or list of array
+            As `value`; written.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+        """
         self.init(key, value)
         self.pull(key, out, priority)
 
     def row_sparse_pull(
         self, key: Any, out: Any = None, priority: int = 0, row_ids: Any = None
     ) -> None:
-        """Pull; all storage is dense, so all rows come."""
+        """Pull; all storage is dense, so all rows come.
+
+        Parameters
+        ----------
+        key : str or int, or list of those
+            The keys.
+        out : array, or list of array
+            As `value`; written.
+        priority : int
+            Accepted, without effect: calls are done when they return.
+        row_ids : array, optional
+            Accepted, without effect.
+        """
         self.pull(key, out, priority)
 
     def _stored(self, key: Any) -> Array:
@@ -123,7 +264,7 @@ class KVStore(KVStoreBase):
         return found
 
     def sum_in_place(self, arrays: Sequence[Any]) -> None:
-        """Let every array hold the sum of all of them."""
+        """Let every one of `arrays` hold the sum of all of them."""
         total = self._total(arrays)
         fresh = [bool(getattr(a, "_fresh", False)) for a in arrays]
         for array, was in zip(arrays, fresh, strict=True):
@@ -146,6 +287,11 @@ class KVStore(KVStoreBase):
     def set_gradient_compression(self, compression_params: Any) -> None:
         """Refuse: there is no network to save.
 
+        Parameters
+        ----------
+        compression_params : dict
+            Of MXNet.
+
         Raises
         ------
         AttributeValueError
@@ -158,13 +304,39 @@ class KVStore(KVStoreBase):
     def save_optimizer_states(
         self, fname: str | os.PathLike[str], dump_optimizer: bool = False
     ) -> None:
-        """Save the states of the optimizer to a file."""
+        """Save the states of the optimizer to a file.
+
+        Parameters
+        ----------
+        fname : str or path
+            The file.
+        dump_optimizer : bool
+            Store its settings and update counts too.
+
+        Raises
+        ------
+        AttributeValueError
+            If there is no optimizer.
+        """
         from symgluon.formats.atomic import write_bytes
 
         write_bytes(fname, self._states().get_states(dump_optimizer))
 
     def load_optimizer_states(self, fname: str | os.PathLike[str]) -> None:
-        """Load what :meth:`save_optimizer_states` wrote."""
+        """Load what :meth:`save_optimizer_states` wrote.
+
+        Parameters
+        ----------
+        fname : str or path
+            The file.
+
+        Raises
+        ------
+        FormatError
+            If it is damaged.
+        AttributeValueError
+            If there is no optimizer.
+        """
         with open(fname, "rb") as file:
             self._states().set_states(file.read())
 
@@ -178,7 +350,17 @@ class KVStore(KVStoreBase):
 
 
 class DistributedStore(KVStore):
-    """Store whose sums go over all MPI ranks, and whose first values are those of rank 0."""
+    """Store whose sums go over all MPI ranks, and whose first values are those of rank 0.
+
+    Parameters
+    ----------
+    type : str
+        Name it is created by.
+
+    Notes
+    -----
+    Source: seed ``mx.kvstore``, type ``dist_sync``.
+    """
 
     @property
     def rank(self) -> int:
@@ -210,13 +392,21 @@ def create(name: str = "local") -> KVStore:
     ----------
     name : str
         ``local`` or ``device``: inside this process.  ``dist_sync`` (``dist_device_sync``,
-        ``horovod``): over all MPI ranks; :func:`symgluon.distributed.init` is called if it was not.
+        ``horovod``): over all MPI ranks; :func:`symgluon.distributed.init` is called if it was
+        not.
+
+    Returns
+    -------
+    KVStore
+        The store.
 
     Raises
     ------
-    ValueError
-        For an asynchronous store, or an unknown name.
-    SymgluonError
+    AttributeValueError
+        For an asynchronous store, or an unknown name; a ValueError.
+    TypeError
+        If `name` is no string.
+    MXNetError
         If MPI is not installed.
     """
     if not isinstance(name, str):

@@ -18,6 +18,8 @@ __all__ = [
 class LRScheduler:
     """Base class: a warm-up from `warmup_begin_lr` to `base_lr`, then the rule of the subclass.
 
+    A subclass defines ``__call__(self, num_update)``, the learning rate of an update.
+
     Parameters
     ----------
     base_lr : float
@@ -33,6 +35,21 @@ class LRScheduler:
     ------
     ValueError
         If the warm-up begins above `base_lr`, is negative, or has another mode.
+    TypeError
+        If `warmup_steps` is no int.
+
+    Notes
+    -----
+    Source: seed ``mx.lr_scheduler.LRScheduler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Halving(mx.lr_scheduler.LRScheduler):
+    ...     def __call__(self, num_update):
+    ...         return self.base_lr / 2**num_update
+    >>> Halving(base_lr=1.0)(3)
+    0.125
     """
 
     def __init__(
@@ -63,10 +80,20 @@ class LRScheduler:
     def get_warmup_lr(self, num_update: int) -> float:
         """Learning rate within the warm-up.
 
+        Parameters
+        ----------
+        num_update : int
+            Number of the update.
+
+        Returns
+        -------
+        float
+            The learning rate.
+
         Raises
         ------
         ValueError
-            If the warm-up is over at `num_update`.
+            If the warm-up is over then.
         """
         if num_update >= self.warmup_steps:
             raise ValueError(
@@ -91,10 +118,38 @@ class LRScheduler:
 class FactorScheduler(LRScheduler):
     """Multiply by `factor` every `step` updates, down to `stop_factor_lr`.
 
+    Parameters
+    ----------
+    step : int
+        Number of updates between changes.
+    factor : float
+        At most 1.
+    stop_factor_lr : float
+        Lowest learning rate.
+    base_lr : float
+        Learning rate at the end of the warm-up.
+    warmup_steps : int
+        Number of updates of the warm-up.
+    warmup_begin_lr : float
+        Learning rate at its beginning.
+    warmup_mode : str
+        ``linear``: increases steadily; ``constant``: stays `warmup_begin_lr`.
+
     Raises
     ------
     ValueError
         If `step` is below 1 or `factor` above 1.
+
+    Notes
+    -----
+    Updates come in rising order.  Source: seed ``mx.lr_scheduler.FactorScheduler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> schedule = mx.lr_scheduler.FactorScheduler(step=2, factor=0.5, base_lr=1.0)
+    >>> [schedule(t) for t in range(1, 7)]
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
     def __init__(
@@ -129,10 +184,36 @@ class FactorScheduler(LRScheduler):
 class MultiFactorScheduler(LRScheduler):
     """Multiply by `factor` after each of the updates in `step`.
 
+    Parameters
+    ----------
+    step : list of int
+        Rising numbers of updates.
+    factor : float
+        At most 1.
+    base_lr : float
+        Learning rate at the end of the warm-up.
+    warmup_steps : int
+        Number of updates of the warm-up.
+    warmup_begin_lr : float
+        Learning rate at its beginning.
+    warmup_mode : str
+        ``linear``: increases steadily; ``constant``: stays `warmup_begin_lr`.
+
     Raises
     ------
     ValueError
         If `step` does not increase or begins below 1, or `factor` is above 1.
+
+    Notes
+    -----
+    Updates come in rising order.  Source: seed ``mx.lr_scheduler.MultiFactorScheduler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> schedule = mx.lr_scheduler.MultiFactorScheduler(step=[2, 4], factor=0.5, base_lr=1.0)
+    >>> [schedule(t) for t in range(1, 7)]
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
     def __init__(
@@ -211,7 +292,43 @@ class _Falling(LRScheduler):
 
 
 class PolyScheduler(_Falling):
-    """Fall like ``(1 - t / max_update) ** pwr`` to `final_lr`."""
+    """Fall like ``(1 - t / max_update) ** pwr`` to `final_lr`.
+
+    Parameters
+    ----------
+    max_update : int
+        Update at which `final_lr` is reached, warm-up included.
+    base_lr : float
+        Learning rate at the end of the warm-up.
+    pwr : int
+        Exponent.
+    final_lr : float
+        Learning rate from then on.
+    warmup_steps : int
+        Number of updates of the warm-up.
+    warmup_begin_lr : float
+        Learning rate at its beginning.
+    warmup_mode : str
+        ``linear``: increases steadily; ``constant``: stays `warmup_begin_lr`.
+
+    Raises
+    ------
+    ValueError
+        If `max_update` is below 1.
+    TypeError
+        If it is no int.
+
+    Notes
+    -----
+    Source: seed ``mx.lr_scheduler.PolyScheduler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> schedule = mx.lr_scheduler.PolyScheduler(max_update=4, base_lr=1.0, pwr=1)
+    >>> [schedule(t) for t in range(6)]
+    [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
 
     def __init__(
         self,
@@ -231,7 +348,41 @@ class PolyScheduler(_Falling):
 
 
 class CosineScheduler(_Falling):
-    """Fall like half a cosine wave to `final_lr` (arXiv:1608.03983)."""
+    """Fall like half a cosine wave to `final_lr`.
+
+    Parameters
+    ----------
+    max_update : int
+        Update at which `final_lr` is reached, warm-up included.
+    base_lr : float
+        Learning rate at the end of the warm-up.
+    final_lr : float
+        Learning rate from then on.
+    warmup_steps : int
+        Number of updates of the warm-up.
+    warmup_begin_lr : float
+        Learning rate at its beginning.
+    warmup_mode : str
+        ``linear``: increases steadily; ``constant``: stays `warmup_begin_lr`.
+
+    Raises
+    ------
+    ValueError
+        If `max_update` is below 1.
+    TypeError
+        If it is no int.
+
+    Notes
+    -----
+    Source: seed ``mx.lr_scheduler.CosineScheduler``; arXiv:1608.03983.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> schedule = mx.lr_scheduler.CosineScheduler(max_update=4, base_lr=1.0)
+    >>> [round(schedule(t), 3) for t in range(6)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
+    """
 
     def __init__(
         self,

@@ -72,7 +72,41 @@ def uniform(
     low: Any = 0, high: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the uniform distribution over [low, high)."""
+    """Draw from the uniform distribution over [low, high).
+
+    Parameters
+    ----------
+    low, high : float or array, float
+        Bounds.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.uniform``; ONNX RandomUniform.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.random.seed(0)
+    >>> x = mx.random.uniform(2, 3, shape=(2, 3))
+    >>> x.shape, bool((x.asnumpy() >= 2).all() and (x.asnumpy() < 3).all())
+    ((2, 3), True)
+    """
     return _draw(distributions.uniform, (low, high), shape, dtype, ctx, out)
 
 
@@ -80,22 +114,100 @@ def normal(
     loc: Any = 0, scale: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the normal distribution with mean `loc` and deviation `scale`."""
+    """Draw from the normal distribution.
+
+    Parameters
+    ----------
+    loc, scale : float or array, float
+        Mean and standard deviation.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.normal``; ONNX RandomNormal.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.random.seed(0)
+    >>> first = mx.random.normal(shape=(3,)).asnumpy()
+    >>> mx.random.seed(0)
+    >>> bool((mx.random.normal(shape=(3,)).asnumpy() == first).all())
+    True
+    """
     return _draw(distributions.normal, (loc, scale), shape, dtype, ctx, out)
 
 
 def randn(*shape: Any, **kwargs: Any) -> Any:
-    """Draw an array of shape `shape` from the normal distribution."""
+    """Draw from the normal distribution.
+
+    Parameters
+    ----------
+    *shape : int
+        Shape of the draw; (1,) if left out.
+    **kwargs : object
+        ``loc`` and ``scale``, and what else `normal` takes.
+
+    Returns
+    -------
+    array
+        The draw.
+    """
     return normal(kwargs.pop("loc", 0), kwargs.pop("scale", 1), shape or None, **kwargs)
 
 
 def uniform_like(data: Any, low: float = 0, high: float = 1, **kwargs: Any) -> Any:
-    """Draw an array like `data` from the uniform distribution."""
+    """Draw an array like another from the uniform distribution.
+
+    Parameters
+    ----------
+    data : array
+        Gives shape and dtype.
+    low, high : float
+        Bounds.
+    **kwargs : object
+        What else `uniform` takes.
+
+    Returns
+    -------
+    array
+        The draw.
+    """
     return uniform(low, high, data.shape, data.dtype, **kwargs)
 
 
 def normal_like(data: Any, loc: float = 0, scale: float = 1, **kwargs: Any) -> Any:
-    """Draw an array like `data` from the normal distribution."""
+    """Draw an array like another from the normal distribution.
+
+    Parameters
+    ----------
+    data : array
+        Gives shape and dtype.
+    loc, scale : float
+        Mean and standard deviation.
+    **kwargs : object
+        What else `normal` takes.
+
+    Returns
+    -------
+    array
+        The draw.
+    """
     return normal(loc, scale, data.shape, data.dtype, **kwargs)
 
 
@@ -103,7 +215,33 @@ def exponential(
     scale: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the exponential distribution with mean `scale`."""
+    """Draw from the exponential distribution.
+
+    Parameters
+    ----------
+    scale : float or array, float
+        Mean.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.exponential``.
+    """
     return _draw(distributions.exponential, (scale,), shape, dtype, ctx, out)
 
 
@@ -111,7 +249,33 @@ def gamma(
     alpha: Any = 1, beta: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the gamma distribution of shape `alpha` and scale `beta`."""
+    """Draw from the gamma distribution.
+
+    Parameters
+    ----------
+    alpha, beta : float or array, float
+        Shape and scale.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.gamma``.
+    """
     return _draw(distributions.gamma, (alpha, beta), shape, dtype, ctx, out)
 
 
@@ -119,7 +283,33 @@ def poisson(
     lam: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the Poisson distribution with mean `lam`."""
+    """Draw from the Poisson distribution.
+
+    Parameters
+    ----------
+    lam : float or array, float
+        Mean.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.poisson``.
+    """
     return _draw(distributions.poisson, (lam,), shape, dtype, ctx, out)
 
 
@@ -127,7 +317,35 @@ def binomial(
     n: Any = 1, p: Any = 0.5, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw the number of successes in `n` trials of probability `p`."""
+    """Draw the number of successes in trials.
+
+    Parameters
+    ----------
+    n : int or array, int
+        Number of trials.
+    p : float or array, float
+        Probability of success.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.binomial``.
+    """
     return _draw(distributions.binomial, (n, p), shape, dtype, ctx, out)
 
 
@@ -135,7 +353,35 @@ def negative_binomial(
     k: Any = 1, p: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw the number of failures before `k` successes of probability `p`."""
+    """Draw the number of failures before a number of successes.
+
+    Parameters
+    ----------
+    k : int or array, int
+        Number of successes.
+    p : float or array, float
+        Probability of success.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.negative_binomial``.
+    """
     return _draw(distributions.negative_binomial, (k, p), shape, dtype, ctx, out)
 
 
@@ -143,7 +389,33 @@ def generalized_negative_binomial(
     mu: Any = 1, alpha: Any = 1, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the Poisson distribution whose mean is gamma with mean `mu`, spread `alpha`."""
+    """Draw from the Poisson distribution whose mean is drawn from a gamma distribution.
+
+    Parameters
+    ----------
+    mu, alpha : float or array, float
+        Mean and spread of the gamma distribution.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.generalized_negative_binomial``.
+    """
     return _draw(distributions.generalized_negative_binomial, (mu, alpha), shape, dtype, ctx, out)
 
 
@@ -151,7 +423,35 @@ def bernoulli(
     prob: Any = None, logit: Any = None, shape: Any = None, dtype: Any = None, ctx: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw ones with the probability `prob`, or ``sigmoid(logit)``, and zeros."""
+    """Draw ones and zeros.
+
+    Parameters
+    ----------
+    prob : float or array, float, optional
+        Probability of one.
+    logit : float or array, float, optional
+        In place of `prob`: its logit.
+    shape : int or tuple of int, optional
+        Shape of the draw (for each element of parameters that are arrays); (1,) if left out, ()
+        with arrays.
+    dtype : dtype, optional
+        Of the result; float32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result; its shape counts where `shape` is left out.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.bernoulli``.
+    """
     if logit is not None:
         prob = F.sigmoid(logit) if isinstance(logit, Array) else F.sigmoid(_number(logit))
     return _draw(distributions.bernoulli, (prob,), shape, dtype, ctx, out)
@@ -167,7 +467,39 @@ def randint(
     low: int, high: int, shape: Any = None, dtype: Any = None, ctx: Any = None, out: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw integers from [low, high); int32 by default."""
+    """Draw integers from [low, high).
+
+    Parameters
+    ----------
+    low, high : int
+        Bounds.
+    shape : int or tuple of int, optional
+        Shape of the draw; (1,) if left out.
+    dtype : dtype, optional
+        Of the result; int32 if left out.
+    ctx : Device, optional
+        Device of the result.
+    out : array, optional
+        Gets the result.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.random.randint``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.random.randint(0, 3, shape=(100,))
+    >>> sorted(set(x.asnumpy().tolist()))
+    [0, 1, 2]
+    """
     size = (1,) if shape is None else dims(shape)
     kind = dtypes.resolve("int32" if dtype in (None, "None") else dtype)
     found = F.random_randint(low=int(low), high=int(high), shape=size, dtype=kind)
@@ -178,7 +510,34 @@ def categorical(
     data: Any, shape: Any = None, get_prob: bool = False, out: Any = None, dtype: Any = "int32",
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw places with the probabilities in the last axis of `data`."""
+    """Draw places with given probabilities.
+
+    Parameters
+    ----------
+    data : array (..., C), float
+        Probabilities of the places in its last axis.
+    shape : int or tuple of int, optional
+        Shape of the draw for each row; one number each if left out.
+    get_prob : bool
+        Return the logarithms of the probabilities of what was drawn too.
+    out : array, optional
+        Accepted, without effect.
+    dtype : dtype
+        Of the places.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array, or list of two arrays
+        Places of shape (..., shape), at least (1,), and the logarithms.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.random.categorical(mx.nd.array([0.0, 1.0, 0.0]), shape=4).asnumpy()
+    array([1, 1, 1, 1], dtype=int32)
+    """
     size = () if shape is None else dims(shape)
     found = distributions.categorical(data, size, dtypes.resolve(dtype), get_prob)
     results = list(found) if get_prob else [found]
@@ -188,11 +547,37 @@ def categorical(
 
 
 def multinomial(*args: Any, **kwargs: Any) -> Any:
-    """Draw places with the probabilities in the last axis of the operand (1.x's meaning)."""
+    """Draw places with given probabilities: 1.x's name of `categorical`.
+
+    Parameters
+    ----------
+    *args : object
+        Arguments of `categorical`.
+    **kwargs : object
+        Arguments of `categorical`.
+
+    Returns
+    -------
+    array, or list of two arrays
+        As `categorical`.
+    """
     return categorical(*args, **kwargs)
 
 
 def shuffle(data: Any, **kwargs: Any) -> Any:
-    """Return the rows of `data` in random order."""
+    """Return the rows of an array in random order.
+
+    Parameters
+    ----------
+    data : array (N, ...)
+        The rows.
+    **kwargs : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array (N, ...)
+        A shuffled copy.
+    """
     index = F.random_permutation(n=data.shape[0])
     return _finish(F.take(data, index, axis=0, mode="clip"), (data,), None, None, None)

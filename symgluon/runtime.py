@@ -10,13 +10,19 @@ from typing import Any
 
 from symgluon import config
 from symgluon.ops.apply import set_eager_backend
-from symgluon.ops.call import set_graph_compiler
+from symgluon.ops.call import set_graph_compiler, set_graph_interpreter
 
 
 def _compile(graph: Any, options: Any) -> Any:
     from symgluon.backends import compile_graph
 
     return compile_graph(graph, options)
+
+
+def _interpreter(graph: Any) -> Any:
+    from symgluon.backends.numpy import Interpreter
+
+    return Interpreter(graph)
 
 
 def _first_eager_call(op: Any, data: Sequence[Any]) -> Any:
@@ -27,8 +33,9 @@ def _first_eager_call(op: Any, data: Sequence[Any]) -> Any:
 
 
 def install() -> None:
-    """Install both hooks."""
+    """Install the hooks."""
     set_graph_compiler(_compile)
+    set_graph_interpreter(_interpreter)
     if config.eager_ort():
         set_eager_backend(_first_eager_call)
 

@@ -37,31 +37,61 @@ def is_np_default_dtype() -> bool:
 
 
 def set_np_shape(active: bool) -> bool:
-    """Switch NumPy's meaning of shapes; returns the old flag."""
+    """Switch NumPy's meaning of shapes on or off, as `active` says; returns the old flag."""
     before = state.np_shape
     state.np_shape = bool(active)
     return before
 
 
 def set_np_array(active: bool) -> bool:
-    """Switch Gluon to `mx.np` arrays; returns the old flag."""
+    """Switch Gluon to `mx.np` arrays or back, as `active` says; returns the old flag."""
     before = state.np_array
     state.np_array = bool(active)
     return before
 
 
 def set_np_default_dtype(is_np_default_dtype: bool = True) -> bool:
-    """Make float64 and int64 the default types, or MXNet's float32; returns the old flag."""
+    """Make float64 and int64 the default types, or MXNet's float32.
+
+    Parameters
+    ----------
+    is_np_default_dtype : bool
+        Whether to follow NumPy.
+
+    Returns
+    -------
+    bool
+        The old flag.
+    """
     return dtypes.set_np_float64(is_np_default_dtype)
 
 
 def set_np(shape: bool = True, array: bool = True, dtype: bool = False) -> None:
     """Switch to NumPy's semantics of shapes, arrays and (optionally) default types.
 
+    Parameters
+    ----------
+    shape : bool
+        () is a scalar and 0 an empty axis.
+    array : bool
+        Gluon gives `mx.np` arrays.
+    dtype : bool
+        float64 and int64 are the default types.
+
     Raises
     ------
     ValueError
         For arrays without NumPy's shapes.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.util.set_np()
+    >>> mx.util.is_np_array(), mx.util.is_np_shape()
+    (True, True)
+    >>> mx.util.reset_np()
+    >>> mx.util.is_np_array()
+    False
     """
     if array and not shape:
         raise ValueError(
@@ -94,17 +124,35 @@ class _Flag(AbstractContextManager[None]):
 
 
 def np_shape(active: bool = True) -> _Flag:
-    """Scope with (or without) NumPy's meaning of shapes."""
+    """Scope with (`active`) or without NumPy's meaning of shapes."""
     return _Flag(set_np_shape, active)
 
 
 def np_array(active: bool = True) -> _Flag:
-    """Scope in which Gluon gives (or does not give) `mx.np` arrays."""
+    """Scope in which Gluon gives `mx.np` arrays, or does not.
+
+    Parameters
+    ----------
+    active : bool
+        Which.
+
+    Returns
+    -------
+    context manager
+        Re-entrant; also a decorator.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> with mx.util.np_array():
+    ...     print(mx.util.is_np_array())
+    True
+    """
     return _Flag(set_np_array, active)
 
 
 def np_default_dtype(active: bool = True) -> _Flag:
-    """Scope with (or without) float64 and int64 as default types."""
+    """Scope with (`active`) or without float64 and int64 as default types."""
     return _Flag(set_np_default_dtype, active)
 
 
@@ -133,28 +181,28 @@ def _decorate(subject: Any, scope: Callable[[], _Flag], which: str) -> Any:
 
 
 def use_np_shape(func: Any) -> Any:
-    """Run a function, or the methods of a class, with NumPy's meaning of shapes."""
+    """Run `func`, or the methods of a class, with NumPy's meaning of shapes."""
     return _decorate(func, np_shape, "shape")
 
 
 def use_np_array(func: Any) -> Any:
-    """Run a function, or the methods of a class, with Gluon giving `mx.np` arrays."""
+    """Run `func`, or the methods of a class, with Gluon giving `mx.np` arrays."""
     return _decorate(func, np_array, "array")
 
 
 def use_np_default_dtype(func: Any) -> Any:
-    """Run a function, or the methods of a class, with float64 as default type."""
+    """Run `func`, or the methods of a class, with float64 as default type."""
     return _decorate(func, np_default_dtype, "default_dtype")
 
 
 def use_np(func: Any) -> Any:
-    """Run a function, or the methods of a class, with NumPy's shapes and arrays."""
+    """Run `func`, or the methods of a class, with NumPy's shapes and arrays; a decorator."""
     return use_np_shape(use_np_array(func))
 
 
 # ---- helpers -----------------------------------------------------------------------------------
 def set_module(module: str) -> Callable[[T], T]:
-    """Decorator that sets ``__module__``."""
+    """Decorator that sets ``__module__`` to `module`."""
 
     def decorate(subject: T) -> T:
         if module:
@@ -165,7 +213,7 @@ def set_module(module: str) -> Callable[[T], T]:
 
 
 def wrap_ctx_to_device_func(func: Callable[..., T]) -> Callable[..., T]:
-    """Let a function with the argument `device` also take it as `ctx`."""
+    """Let `func`, which has the argument `device`, also take it as `ctx`."""
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> T:
@@ -177,7 +225,22 @@ def wrap_ctx_to_device_func(func: Callable[..., T]) -> Callable[..., T]:
 
 
 def default_array(source_array: Any, device: Any = None, dtype: Any = None) -> Any:
-    """Return `source_array` as the array class of the flags: `np.ndarray` or `nd.NDArray`."""
+    """Return values as the array class of the flags: `np.ndarray` or `nd.NDArray`.
+
+    Parameters
+    ----------
+    source_array : array, or nested list of numbers
+        The values.
+    device : Device, optional
+        Where; the current one if left out.
+    dtype : dtype, optional
+        That of the values if they have one, else the default one.
+
+    Returns
+    -------
+    array
+        The array.
+    """
     if state.np_array:
         from symgluon.numpy.creation import array as np_array_function
 
@@ -188,7 +251,24 @@ def default_array(source_array: Any, device: Any = None, dtype: Any = None) -> A
 
 
 def dtype_from_number(number: Any) -> Any:
-    """Return the dtype of a Python number under the flags."""
+    """Return the dtype of a Python number under the flags.
+
+    Parameters
+    ----------
+    number : bool, int or float
+        The number.
+
+    Returns
+    -------
+    dtype
+        bool, int64, or the default float.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> str(mx.util.dtype_from_number(1.5)), str(mx.util.dtype_from_number(2))
+    ('float32', 'int64')
+    """
     if isinstance(number, bool):
         return dtypes.bool_
     if isinstance(number, int):
@@ -197,12 +277,20 @@ def dtype_from_number(number: Any) -> Any:
 
 
 def getenv(name: str) -> str | None:
-    """Return an environment variable, None if it is not set."""
+    """Return the environment variable `name`, None if it is not set."""
     return os.environ.get(name)
 
 
 def setenv(name: str, value: str | None) -> None:
-    """Set an environment variable, or remove it for None."""
+    """Set an environment variable, or remove it.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    value : str or None
+        None removes it.
+    """
     if value is None:
         os.environ.pop(name, None)
     else:
@@ -215,12 +303,33 @@ def get_gpu_count() -> int:
 
 
 def get_gpu_memory(gpu_dev_id: int) -> tuple[int, int]:
-    """Return free and total memory of a GPU; see `device.gpu_memory_info`."""
+    """Return free and total memory of a GPU; see `device.gpu_memory_info`.
+
+    Parameters
+    ----------
+    gpu_dev_id : int
+        Number of the GPU.
+
+    Returns
+    -------
+    tuple of int
+        Bytes.
+
+    Raises
+    ------
+    MXNetError
+        Always, at present: ONNX Runtime cannot be asked.
+    """
     return gpu_memory_info(gpu_dev_id)
 
 
 def get_cuda_compute_capability(device: Device) -> int:
     """Refuse: ONNX Runtime does not tell the compute capability of a GPU.
+
+    Parameters
+    ----------
+    device : Device
+        The device.
 
     Raises
     ------

@@ -100,4 +100,7 @@ def test_threads_and_backend(monkeypatch):
         "SYMGLUON_VERIFY",
         "SYMGLUON_EAGER_ORT",
         "SYMGLUON_THREADS",
+        "SYMGLUON_PASSES",
+        "SYMGLUON_CACHE_DIR",
+        "SYMGLUON_CACHE_SIZE",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as onp
@@ -15,6 +17,7 @@ npx = mx.npx
 
 @pytest.fixture(autouse=True)
 def _reset():
+    npx.reset_np()
     yield
     npx.reset_np()
 
@@ -35,6 +38,12 @@ def test_set_and_reset():
     assert flags() == (False, False, False)
     with pytest.raises(ValueError, match="Shape semantics"):
         npx.set_np(shape=False)
+
+
+def test_the_main_thread_starts_with_numpy_semantics():
+    code = "import symgluon as mx; print(mx.util.is_np_shape(), mx.util.is_np_array())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_flags_are_thread_local():

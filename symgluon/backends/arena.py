@@ -71,7 +71,7 @@ class PlannedInterpreter(Interpreter):
         block.busy = True
         try:
             for planned in self._frame(arrays, block):
-                _run(planned, values)
+                run_planned(planned, values)
         finally:
             state.region = saved
             block.busy = False
@@ -119,7 +119,8 @@ def _writer(op: Any) -> Callable[..., Any] | None:
     return ufunc if isinstance(ufunc, np.ufunc) else None
 
 
-def _run(planned: Planned, values: list[Any]) -> None:
+def run_planned(planned: Planned, values: list[Any]) -> None:
+    """Run one step with its results where they are planned."""
     step, places, into = planned
     if into is None or places[0] is None:
         run_step(step, values)

@@ -20,14 +20,16 @@ Executable = Callable[..., tuple[np.ndarray, ...]]
 class CompileOptions:
     """What a graph is compiled for.
 
-    Attributes
+    Parameters
     ----------
     backend : str
         Name of the backend.
-    static_alloc, static_shape, inline_limit
+    static_alloc, static_shape : bool
         Flags of `hybridize`.
+    inline_limit : int
+        Flag of `hybridize`.
     extra : tuple of (str, object)
-        Options of the backend itself.
+        Options of the backend itself, sorted by name.
     """
 
     backend: str = "onnxruntime"
@@ -37,48 +39,151 @@ class CompileOptions:
     extra: tuple[tuple[str, Any], ...] = ()
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an option of the backend itself."""
+        """Return an option of the backend itself.
+
+        Parameters
+        ----------
+        name : str
+            The option.
+        default : object
+            What is returned if it was not given.
+
+        Returns
+        -------
+        object
+            Its value; lists come as tuples, dictionaries as sorted tuples of pairs.
+        """
         return dict(self.extra).get(name, default)
 
 
 class Backend(Protocol):
-    """What executes graphs.  All that a third party needs is here.
+    """What executes graphs.  All that a third party needs is here and in `symgluon.backends`.
 
     Nodes that `supports` refuses run on the NumPy interpreter, between the parts that `compile`
     is given.  A backend that cuts graphs by itself sets ``partitions = True`` and gets them whole.
-    An executable may have a method ``steady(inputs, weights, device)``, for calls that need no
-    gradient: `weights` is a function that returns the arrays of the parameters, to be called only
-    after `symgluon.ops.array.parameter_writes` has counted on.
+
+    An executable takes NumPy arrays in the order of ``graph.operands()`` (inputs, then parameters)
+    and returns a tuple of NumPy arrays, one a result, that nobody writes to afterwards.  It is called
+    from several threads at once.  The arrays it gets are not its own: it never writes to them.
+
+    An executable may have a method ``steady(inputs, weights, device=None)`` for calls that need no
+    gradient: `inputs` are the arrays of the inputs alone, `weights` is a function that returns those
+    of the parameters, to be called only after `symgluon.backends.parameter_version` has grown, and
+    `device` (hashable) says whose parameters they are.  So parameters can be built in as constants.
     """
 
+    #: what `optimize_for(x, backend=...)` calls it
     name: str
-    #: options of `optimize_for` that the backend knows, with a line of help each
+    #: options of `optimize_for` that the backend knows, with a line of help each; others are refused
     options: dict[str, str]
 
     def supports(self, node: Node) -> bool:
-        """Whether the backend can run a node."""
+        """Whether the backend can run a node: at its types, which may have named dimensions.
+
+        Parameters
+        ----------
+        node : Node
+            With its operator ``node.op``, and values with types for operands and results.
+
+        Returns
+        -------
+        bool
+            False: the NumPy interpreter runs it.
+        """
         ...
 
     def pipeline(self, options: CompileOptions) -> Sequence[Any]:
-        """Passes and pipelines (or their names) to run before `compile`."""
+        """Passes and pipelines (or their names) to run before `compile`.
+
+        ``"infer_ort"`` suits runtimes that fuse operators by themselves, ``"infer"`` those that
+        run the kernels of the nodes one by one: it fuses chains into nodes ``fused`` and plans
+        memory.
+
+        Parameters
+        ----------
+        options : CompileOptions
+            What the user asked for.
+
+        Returns
+        -------
+        sequence of str or Pass
+            In order.
+        """
         ...
 
     def compile(self, graph: Graph, options: CompileOptions) -> Executable:
-        """Return a function from arrays (inputs, then parameters) to a tuple of arrays."""
+        """Return a function from arrays (inputs, then parameters) to a tuple of arrays.
+
+        Parameters
+        ----------
+        graph : Graph
+            Of nodes that `supports` accepts (of all nodes with ``partitions = True``).
+        options : CompileOptions
+            What the user asked for.
+
+        Returns
+        -------
+        callable
+            The executable.
+        """
         ...
 
 
 _DEFAULT = "onnxruntime"
+#: options that every backend takes, with a line of help each
+COMMON_OPTIONS = {
+    "passes": "passes to leave out or to add, such as ('-fuse_patterns', '+remove_amp_cast')"
+}
 _registered: dict[str, Backend] = {}
 
 
 def register_backend(backend: Backend) -> None:
-    """Make `backend` known by its name; a later one of the same name replaces it.
+    """Make a backend known by its name; a later one of the same name replaces it.
+
+    Parameters
+    ----------
+    backend : Backend
+        An object with all parts of the protocol.
 
     Raises
     ------
     AttributeValueError
-        If it lacks a part of the protocol.
+        If it lacks a part; all that is missing is named.
+
+    Examples
+    --------
+    A backend that counts its calls and leaves the work to the NumPy interpreter:
+
+    >>> import symgluon as mx
+    >>> from symgluon.backends import register_backend
+    >>> from symgluon.backends.numpy import Interpreter
+    >>> class Counting:
+    ...     name = "counting"
+    ...     options = {}
+    ...     calls = 0
+    ...
+    ...     def supports(self, node):
+    ...         return node.op.name != "relu"
+    ...
+    ...     def pipeline(self, options):
+    ...         return []
+    ...
+    ...     def compile(self, graph, options):
+    ...         run = Interpreter(graph)
+    ...
+    ...         def executable(*arrays):
+    ...             Counting.calls += 1
+    ...             return run(*arrays)
+    ...
+    ...         return executable
+    >>> register_backend(Counting())
+    >>> net = mx.gluon.nn.Dense(2, activation="relu", in_units=2)
+    >>> net.initialize(init="ones")
+    >>> net.optimize_for(mx.np.ones((1, 2)), backend="counting")
+    >>> net(mx.np.array([[1.0, 2.0]]))
+    array([[3., 3.]])
+    >>> Counting.calls
+    2
     """
     _check(backend, "register_backend")
     _registered[backend.name] = backend
@@ -106,12 +211,28 @@ def list_backends() -> list[str]:
 
 
 def get_backend(name: str | None = None) -> Backend:
-    """Return the backend called `name`; by default that of ``SYMGLUON_BACKEND``, or ONNX Runtime.
+    """Return a backend by its name.
+
+    Parameters
+    ----------
+    name : str, optional
+        The name; that in ``SYMGLUON_BACKEND``, or ONNX Runtime, if left out.
+
+    Returns
+    -------
+    Backend
+        The backend; one that is installed is loaded at the first use.
 
     Raises
     ------
     AttributeValueError
         If there is none; the known ones are listed.
+
+    Examples
+    --------
+    >>> from symgluon.backends import get_backend
+    >>> get_backend("numpy").name
+    'numpy'
     """
     name = name or config.backend() or _DEFAULT
     found = _registered.get(name)
@@ -161,23 +282,43 @@ def make_options(
 
     ``SYMGLUON_BACKEND`` takes the place of `backend`, and keeps of `extra` what it knows itself.
 
+    Parameters
+    ----------
+    backend : str, optional
+        Name of the backend; None: the default one.
+    static_alloc, static_shape : bool
+        Flags of `hybridize`.
+    inline_limit : int
+        Flag of `hybridize`.
+    **extra : object
+        Options of the backend itself.
+
+    Returns
+    -------
+    CompileOptions
+        The options.
+
     Raises
     ------
     AttributeValueError
-        For an unknown backend, or options it does not know (all of them; the known are listed).
+        For an unknown backend, options it does not know (all of them; the known are listed), or
+        a pass that does not exist.
     """
+    from symgluon.passes.switches import parse_switches
+
     chosen = get_backend(backend)
-    unknown = [k for k in extra if k not in chosen.options]
+    unknown = [k for k in extra if k not in chosen.options and k not in COMMON_OPTIONS]
     if unknown:
-        known = ", ".join(chosen.options) or "none"
+        known = ", ".join((*chosen.options, *COMMON_OPTIONS))
         raise AttributeValueError(
             f"backend {chosen.name!r} does not know the option {', '.join(unknown)}",
             hint=f"options it knows: {known}",
         )
+    parse_switches(extra.get("passes"))
     override = config.backend()
     if override is not None and override != chosen.name:
         chosen = get_backend(override)
-        extra = {k: v for k, v in extra.items() if k in chosen.options}
+        extra = {k: v for k, v in extra.items() if k in chosen.options or k in COMMON_OPTIONS}
     frozen = tuple(sorted((k, _freeze(v)) for k, v in extra.items()))
     return CompileOptions(chosen.name, static_alloc, static_shape, inline_limit, frozen)
 
@@ -190,16 +331,56 @@ def _freeze(value: Any) -> Any:
     return value
 
 
-def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Executable:
-    """Run the backend's passes on a copy of `graph` and compile it."""
-    from symgluon.passes import run_pipeline
+def optimise(graph: Graph, options: CompileOptions, *, explain: bool = False) -> list[Any]:
+    """Run the passes of the backend on a graph, in place.
 
+    Parameters
+    ----------
+    graph : Graph
+        It is changed.
+    options : CompileOptions
+        Names the backend; its option ``passes`` leaves passes out, or adds some.
+    explain : bool
+        Collect the reasons for which candidates were left alone.
+
+    Returns
+    -------
+    list
+        A report a pipeline.
+    """
+    from symgluon.passes import run_pipeline
+    from symgluon.passes.switches import environment_switches, parse_switches
+
+    off, on = parse_switches(options.get("passes")).then(environment_switches())
+    steps = list(get_backend(options.backend).pipeline(options))
+    found = []
+    for i, step in enumerate(steps):
+        pipeline = step if isinstance(step, str) else [step]
+        more = on if i == len(steps) - 1 else ()
+        found.append(run_pipeline(graph, pipeline, disable=off, enable=more, explain=explain))
+    return found
+
+
+def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Executable:
+    """Run the backend's passes on a copy of a graph and compile it.
+
+    Parameters
+    ----------
+    graph : Graph
+        It stays as it is.
+    options : CompileOptions, optional
+        Those of the default backend if left out.
+
+    Returns
+    -------
+    callable
+        From NumPy arrays (inputs, then parameters) to a tuple of arrays.
+    """
     if options is None:
         options = make_options()
     backend = get_backend(options.backend)
     copy = graph.copy()
-    for step in backend.pipeline(options):
-        run_pipeline(copy, step if isinstance(step, str) else [step])
+    optimise(copy, options)
     if getattr(backend, "partitions", False) or all(map(backend.supports, copy.nodes)):
         return backend.compile(copy, options)
     from symgluon.backends.partition import compile_parts

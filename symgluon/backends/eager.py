@@ -6,6 +6,9 @@ lowering asked about a size, the guard is kept with the session and tested.
 Sessions for little work run in the caller's thread.  Those for much work have threads of their own
 that do not spin, and only so many of them are kept that a process does not fill up with threads:
 ONNX Runtime's shared pool is no way out, since it forbids every other session of the process.
+
+A convolution by parameters that stay the same over some calls gets a session with them as
+constants, which lets ONNX Runtime lay them out anew.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from symgluon.ir.dims import DimScope, Guard
 from symgluon.ir.graph import Graph
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
+from symgluon.ops.apply import Weighted
+from symgluon.ops.array import parameter_writes
 from symgluon.ops.region import resolve_dims
 
 _LARGE = 1 << 16  # elements of all operands from which more than one thread pays
@@ -104,8 +109,71 @@ _small = _Cache(_MOST_SMALL)
 _large = _Cache(_MOST_LARGE)
 
 
+class _Fixed:
+    """A call site: an operator with its weights, and the session that has them as constants."""
+
+    __slots__ = ("calls", "group", "stamp", "weights")
+
+    def __init__(self, weights: Sequence[Any]) -> None:
+        self.weights = weights
+        self.stamp = parameter_writes.count
+        self.calls = 0
+        self.group: _Group | None = None
+
+
+_fixed: dict[Any, _Fixed] = {}
+_fixed_lock = threading.Lock()
+_STEADY_CALLS = 4  # calls with the same weights after which they become constants
+_MOST_FIXED = 128 << 20  # bytes of weights that are held twice for this
+
+
+def _with_constants(op: Op, data: Sequence[Any]) -> Any:
+    """Run a call whose weights have not changed for some calls; None if it is not one."""
+    key = (op, *map(id, data[1:]))
+    stamp = parameter_writes.count
+    found = _fixed.get(key)
+    if found is None or found.stamp != stamp:
+        _note(key, data[1:], stamp)
+        return None
+    found.calls += 1
+    if found.calls < _STEADY_CALLS:
+        return None
+    group = found.group
+    if group is None:
+        group = found.group = _Group()
+    entry = group.find(data)
+    if entry is None:
+        size = sum([d.size for d in data if d is not None])
+        threads = 1 if size < _LARGE else min(config.threads(), _MOST_THREADS)
+        entry = _build(op, data, threads, fixed=True)
+        if entry is None:
+            return None
+        group.entries = (*group.entries[-_MOST_ENTRIES:], entry)
+    return None if entry.run is None else entry.run(data[0])
+
+
+def _note(key: Any, weights: Sequence[Any], stamp: int) -> None:
+    """Begin to count the calls of a site, if there is room for its weights."""
+    size = _bytes(weights)
+    with _fixed_lock:
+        held = sum([_bytes(f.weights) for f in _fixed.values()])
+        if held + size > _MOST_FIXED:  # nothing in use is dropped: it would come back at once
+            for old in [k for k, f in _fixed.items() if f.stamp != stamp]:
+                held -= _bytes(_fixed.pop(old).weights)
+        if held + size <= _MOST_FIXED:
+            _fixed[key] = _Fixed(weights)  # holds the arrays, so that the ids stay theirs
+
+
+def _bytes(weights: Sequence[Any]) -> int:
+    return sum([w.nbytes for w in weights if w is not None])
+
+
 def run_in_session(op: Op, data: Sequence[Any]) -> Any:
     """Run one operator in its session; NotImplemented where it has none."""
+    if type(data) is Weighted and data[1].shape[0] % 16 == 0:
+        results = _with_constants(op, data)
+        if results is not None:
+            return results[0]
     key = (op, *[None if d is None else (d.ndim, d.dtype.char) for d in data])
     size = sum([d.size for d in data if d is not None])
     cache = _small if size < _LARGE else _large
@@ -128,15 +196,18 @@ def run_in_session(op: Op, data: Sequence[Any]) -> Any:
     return results[0] if len(results) == 1 else results
 
 
-def _build(op: Op, data: Sequence[Any], threads: int) -> Entry | None:
-    """Make a session; None for operands that do not fit the operator."""
+def _build(op: Op, data: Sequence[Any], threads: int, fixed: bool = False) -> Entry | None:
+    """Make a session, `fixed`: with all operands but the first as constants.
+
+    None for operands that do not fit the operator.
+    """
     scope = DimScope()
     names: list[tuple[str, int, int]] = []
     runner: Runner | None = None
     refused: tuple[type[Exception], ...] = (SymgluonError, *refusals())
     try:
         with scope:
-            graph = _traced(op, data, scope, names)
+            graph = _traced(op, data, scope, names, fixed)
             runner = session_of(graph, threads=threads)
     except (ShapeError, DTypeError, AttributeValueError):
         return None
@@ -146,7 +217,11 @@ def _build(op: Op, data: Sequence[Any], threads: int) -> Entry | None:
 
 
 def _traced(
-    op: Op, data: Sequence[Any], scope: DimScope, names: list[tuple[str, int, int]]
+    op: Op,
+    data: Sequence[Any],
+    scope: DimScope,
+    names: list[tuple[str, int, int]],
+    fixed: bool,
 ) -> Graph:
     """The operator as a graph with a name for each size."""
     graph = Graph(op.name)
@@ -154,6 +229,9 @@ def _traced(
     for i, array in enumerate(data):
         if array is None:
             operands.append(None)
+            continue
+        if fixed and i:
+            operands.append(graph.add_constant(array))
             continue
         shape = []
         for axis, n in enumerate(array.shape):
@@ -172,3 +250,5 @@ def clear() -> None:
     for cache in (_small, _large):
         with cache.lock:
             cache.groups.clear()
+    with _fixed_lock:
+        _fixed.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,15 +14,10 @@ import numpy as np
 from symgluon import config
 from symgluon.backends.numpy import Interpreter
 from symgluon.backends.partition import compile_parts
-from symgluon.backends.sessions import (
-    failures,
-    make_session,
-    refusals,
-    resolve_providers,
-    session_of,
-)
+from symgluon.backends.providers import resolve_providers
+from symgluon.backends.sessions import failures, make_session, refusals, session_of
 from symgluon.backends.support import runs, supported
-from symgluon.errors import SymgluonError, UnsupportedOpError
+from symgluon.errors import AttributeValueError, SymgluonError, UnsupportedOpError
 from symgluon.ir.dims import solve_env
 from symgluon.ir.graph import Graph, Node
 from symgluon.ir.op import RANDOM
@@ -45,7 +41,9 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
     options = {
-        "providers": "execution providers in order of preference, such as ('cuda', 'cpu')",
+        "provider": "execution provider, such as 'cuda'",
+        "providers": "execution providers in order of preference, such as ('cuda', 'cpu'); each may "
+        "be a pair with its own options: ('cuda', {'device_id': 1})",
         "threads": "threads inside an operator (default: OMP_NUM_THREADS)",
         "constant_weights": "build steady parameters into the session (default: True)",
     }
@@ -66,18 +64,44 @@ class OnnxRuntimeBackend:
 
 
 # ---- graphs to sessions ------------------------------------------------------------------------
-def compile_plain(graph: Graph, options: Any) -> Any:
-    """Compile to one session, or to parts where ONNX Runtime refuses it."""
-    settings = {
-        "providers": resolve_providers(options.get("providers")),
+def settings_of(options: Any) -> dict[str, Any]:
+    """Return the settings of a session: providers and threads.
+
+    Raises
+    ------
+    AttributeValueError
+        For a provider that is not there, and for both `provider` and `providers`.
+    """
+    one, several = options.get("provider"), options.get("providers")
+    if one is not None and several is not None:
+        raise AttributeValueError("backend onnxruntime: give provider or providers, not both")
+    return {
+        "providers": resolve_providers(several if one is None else one),
         "threads": options.get("threads") or config.threads(),
     }
+
+
+def compile_plain(
+    graph: Graph, options: Any, *, profile: Any = None, make: Callable[..., Any] = session_of
+) -> Any:
+    """Compile to one session, or to parts where ONNX Runtime refuses it.
+
+    Parameters
+    ----------
+    profile : SessionProfile, optional
+        Takes the profiles of the sessions.
+    make : callable
+        Makes the session of the whole graph.
+    """
+    settings = settings_of(options)
     if not len(graph):
         return Interpreter(graph)  # results are operands: nothing to run
+    if profile is not None:
+        settings["profile"] = profile
     if not any(RANDOM in node.op.effects for node in graph.nodes):
         refused: tuple[type[Exception], ...] = (UnsupportedOpError, *refusals())
         try:
-            return Guarded(session_of(graph, **settings), graph, settings)
+            return Guarded(make(graph, **settings), graph, settings)
         except refused:
             pass  # some node has no session form: find out which below
     return compile_parts(graph, supported, lambda part: session_of(part, **settings))
@@ -94,6 +118,8 @@ class Guarded:
         self.graph: Graph | None = graph  # until the first run succeeds
         self.settings = settings
         self.errors = failures()
+        #: puts an array on the device of the session, None where that reads NumPy's memory
+        self.hold = getattr(run, "hold", None)
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in the order of the operands."""
@@ -104,15 +130,17 @@ class Guarded:
             parts = None if graph is None else self._cut(graph, arrays)
             if parts is None:
                 raise SymgluonError(f"ONNX Runtime: {error}", hint=_HINT) from error
-            self.run = parts
-            results = parts(*arrays)
+            self.run = parts if self.hold is None else lambda *a: parts(*map(_plain, a))
+            self.hold = None
+            results = self.run(*arrays)
         self.graph = None
         return results  # type: ignore[no-any-return]
 
     def _cut(self, graph: Graph, arrays: Sequence[Any]) -> Any:
         """Parts where single nodes fail; None if each of them runs."""
         operands = graph.operands()
-        sizes = solve_env([v.type for v in operands], [a.shape for a in arrays]) or {}
+        shapes = [_plain(a).shape for a in arrays]
+        sizes = solve_env([v.type for v in operands], shapes) or {}
         refused = {id(node) for node in graph.nodes if not runs(node, sizes)}
         if not refused:
             return None
@@ -121,6 +149,11 @@ class Guarded:
             lambda node: id(node) not in refused,
             lambda part: session_of(part, **self.settings),
         )
+
+
+def _plain(array: Any) -> np.ndarray:
+    """Content of a value that may be on a device."""
+    return array if isinstance(array, np.ndarray) else array.numpy()  # type: ignore[no-any-return]
 
 
 #: graphs compiled before, as long as somebody runs them; the last few are held, so that a block
@@ -135,45 +168,79 @@ def compile_cached(graph: Graph, options: Any) -> Any:
     """`compile_plain`, remembered by fingerprint and options."""
     if sum(a.nbytes for a in graph.constants.values()) > _LARGEST_CONSTANTS:
         return compile_plain(graph, options)
+    fingerprint = graph.fingerprint()
     key = (
-        graph.fingerprint(),
+        fingerprint,
+        options.get("provider"),
         options.get("providers"),
         options.get("threads") or config.threads(),
     )
     with _lock:
         found = _compiled.get(key)
     if found is None:
-        found = compile_plain(graph, options)
+        found = compile_plain(graph, options, make=partial(_session, fingerprint=fingerprint))
         with _lock:
             _compiled[key] = found
             _held.append(found)
     return found
 
 
+def _session(graph: Graph, *, fingerprint: str, **settings: Any) -> Any:
+    """Return the session of a graph with its parameters as inputs, kept on disk if that is on."""
+    from symgluon.backends import disk_cache, stored
+
+    cache = stored.cache_for(graph, settings, 0)
+    if cache is None:
+        return session_of(graph, **settings)
+    name = disk_cache.key_of("inputs", fingerprint)
+    return stored.fetch(cache, name, settings) or stored.keep(cache, name, graph, settings)
+
+
 # ---- parameters as inputs, then as constants ---------------------------------------------------
 class _Version:
     """The parameters between two changes."""
 
-    __slots__ = ("calls", "fixed", "stamp", "weights")
+    __slots__ = ("arrays", "calls", "fixed", "stamp", "weights")
 
-    def __init__(self, stamp: int, weights: list[Any]) -> None:
+    def __init__(self, stamp: int, arrays: list[Any]) -> None:
         self.stamp = stamp
-        self.weights = weights
+        self.arrays = arrays
+        #: what the session is given: the arrays, or copies of them on its device
+        self.weights: list[Any] | None = None
         self.calls = 0
         self.fixed: Any = None
 
 
 class OrtExecutable:
-    """A graph with its weights as inputs and, once they are steady, as constants."""
+    """A graph with its weights as inputs and, once they are steady, as constants.
 
-    def __init__(self, graph: Graph, options: Any) -> None:
+    Parameters
+    ----------
+    profile : SessionProfile, optional
+        Takes the profiles of the sessions; nothing is kept for others then.
+    """
+
+    run: Any  #: the form with weights as inputs, compiled when it is first needed
+
+    def __init__(self, graph: Graph, options: Any, profile: Any = None) -> None:
         self.graph = graph
         self.settings = options
-        self.run = compile_cached(graph, options)
+        self.profile = profile
+        self.session_settings = settings_of(options)
         self.may_fix = bool(graph.params) and options.get("constant_weights", True)
         self.patience = _STEADY_CALLS
         self._versions: dict[Any, _Version] = {}  # by device
         self._building = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "run":
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if self.profile is None:
+            found = compile_cached(self.graph, self.settings)
+        else:
+            found = compile_plain(self.graph, self.settings, profile=self.profile)
+        self.run = found
+        return found
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in operand order."""
@@ -207,7 +274,18 @@ class OrtExecutable:
         version.calls += 1
         if version.fixed is not None or (version.calls > self.patience and self._fix(version)):
             return version.fixed(*inputs)
-        return self.run(*inputs, *version.weights)
+        held = version.weights
+        return self.run(*inputs, *(self._held(version) if held is None else held))
+
+    def prepare(self, weights: Callable[[], list[Any]], device: Any = None) -> None:
+        """Do now whatever else the next call of `steady` would make first."""
+        version = self._versions.get(device)
+        if version is None or version.stamp != parameter_writes.count:
+            version = self._renewed(weights, device)
+        fixed = version.fixed is not None
+        fixed = fixed or (version.calls >= self.patience and self._fix(version))
+        if not fixed and version.weights is None:
+            self._held(version)
 
     def _renewed(self, weights: Callable[[], list[Any]], device: Any) -> _Version:
         """Ask for the parameters again; who changes them often gets no constants for a while."""
@@ -221,25 +299,77 @@ class OrtExecutable:
         self._versions = {**current, device: version}
         return version
 
+    def _held(self, version: _Version) -> list[Any]:
+        """Put the parameters where the session with weights as inputs wants them."""
+        hold = getattr(self.run, "hold", None)
+        found = version.arrays if hold is None else [hold(a) for a in version.arrays]
+        version.weights = found
+        return found
+
     def _fix(self, version: _Version) -> bool:
         """Build the session with the parameters as constants; False if it may not, or another does."""
         if not self.may_fix or not self._building.acquire(blocking=False):
             return False
         try:
             if version.fixed is None:
-                version.fixed = self._with_constants(version.weights)
+                version.fixed = self._stored(version.arrays) or self._with_constants(
+                    version.arrays
+                )
+                version.weights = None  # copies on a device are not needed any more
         finally:
             self._building.release()
         return True
 
-    def _with_constants(self, weights: Sequence[Any]) -> Any:
-        from symgluon.passes import run_pipeline
+    def _with_constants(self, weights: Sequence[Any], *, kept: bool = True) -> Any:
+        from symgluon.backends.base import optimise
 
         graph = self.graph.copy()
         for value, array in zip(list(graph.params.values()), weights, strict=True):
             graph.freeze(value, array)
-        run_pipeline(graph, "infer_ort")
-        return compile_plain(graph, self.settings)
+        optimise(graph, self.settings)
+        cache = self._cache(weights) if kept else None
+        if cache is None:
+            return compile_plain(graph, self.settings, profile=self.profile)
+        from symgluon.backends import stored
+
+        name = self._entry_name(weights)
+
+        def make(whole: Graph, **settings: Any) -> Any:
+            return stored.keep(cache, name, whole, settings)
+
+        return compile_plain(graph, self.settings, make=make)
+
+    # ---- on disk ---------------------------------------------------------------------------
+    def _cache(self, weights: Sequence[Any]) -> Any:
+        """Return the cache, None where it is off or this graph is not for it."""
+        if self.profile is not None:
+            return None
+        from symgluon.backends import stored
+
+        size = sum(a.nbytes for a in (*weights, *self.graph.constants.values()))
+        return stored.cache_for(self.graph, self.session_settings, size)
+
+    def _entry_name(self, weights: Sequence[Any], *, structure: bool = False) -> str:
+        """Name of the entry for these parameters; with `structure` what all such names begin with."""
+        from symgluon.backends import disk_cache
+        from symgluon.passes.switches import environment_switches
+
+        passes = (self.settings.get("passes"), environment_switches())
+        name = disk_cache.key_of("constants", self.graph.fingerprint(), passes)
+        return name if structure else f"{name}-{disk_cache.digest_weights(weights)}"
+
+    def _stored(self, weights: Sequence[Any]) -> Any:
+        """Open the session with these parameters from the disk; None if it is not there."""
+        cache = self._cache(weights)
+        if cache is None or not cache.holds(self._entry_name((), structure=True)):
+            return None
+        from symgluon.backends import stored
+
+        name = self._entry_name(weights)
+        found = stored.fetch(cache, name, self.session_settings)
+        if found is None:
+            return None
+        return stored.Stored(found, cache, name, lambda: self._with_constants(weights, kept=False))
 
 
 def open_model(path: str) -> Any:

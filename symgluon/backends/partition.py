@@ -99,7 +99,7 @@ def _part(
 ) -> Part:
     inside = set(nodes)
     part = Graph(graph.name)
-    part.hints = dict(graph.hints)
+    part.hints, part.scope = dict(graph.hints), graph.scope
     env: dict[Value, Value] = {}
     inputs: list[Value] = []
 

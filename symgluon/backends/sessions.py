@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from symgluon import config, dtypes
-from symgluon.errors import AttributeValueError
+from symgluon.backends.providers import CPU, Provider, check_loaded, device_of, name_of
 from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.writer import build_model
 from symgluon.ir.graph import Graph
@@ -17,14 +17,6 @@ from symgluon.ir.graph import Graph
 #: opset of the models that stay in memory
 OPSET = 20
 
-_PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-}
 #: bytes of a tensor from which it is handed over in memory, not inside the model
 _LARGE = 1 << 14
 
@@ -54,43 +46,14 @@ def failures() -> tuple[type[Exception], ...]:
     return (*refusals(), runtime().capi.onnxruntime_pybind11_state.RuntimeException)
 
 
-def resolve_providers(names: Any) -> list[str]:
-    """Full names of the wanted execution providers.
-
-    Raises
-    ------
-    AttributeValueError
-        If one is not in the installed onnxruntime, with the way to get it.
-    """
-    if names is None:
-        return ["CPUExecutionProvider"]
-    wanted = [names] if isinstance(names, str) else list(names)
-    available = runtime().get_available_providers()
-    found = []
-    for name in wanted:
-        full = _PROVIDERS.get(str(name).lower(), str(name))
-        if full not in available:
-            hint = (
-                "install onnxruntime-gpu in place of onnxruntime (the two own one folder), and a "
-                "CUDA runtime"
-                if full.startswith(("CUDA", "Tensorrt"))
-                else "install the onnxruntime package that has it"
-            )
-            raise AttributeValueError(
-                f"the installed onnxruntime has no {full}; it has {', '.join(available)}",
-                hint=hint,
-            )
-        found.append(full)
-    return found
-
-
 def make_session(
     model: Any,
     *,
-    providers: Sequence[str] = ("CPUExecutionProvider",),
+    providers: Sequence[Provider] = (CPU,),
     threads: int | None = None,
     optimise: bool = True,
     tensors: Mapping[str, np.ndarray] | None = None,
+    prepare: Callable[[Any], None] | None = None,
 ) -> Any:
     """Create a session from a ModelProto, its bytes, or a path.
 
@@ -103,6 +66,13 @@ def make_session(
         False: no graph optimisation, for a session that is run rarely or never.
     tensors : mapping, optional
         Initializers that the model only refers to.  ONNX Runtime copies them while it loads.
+    prepare : callable, optional
+        Changes the session options last.
+
+    Raises
+    ------
+    SymgluonError
+        If one of the providers does not start.
     """
     ort = runtime()
     options = ort.SessionOptions()
@@ -115,8 +85,15 @@ def make_session(
     if tensors:
         values = [ort.OrtValue.ortvalue_from_numpy(a) for a in tensors.values()]
         options.add_external_initializers(list(tensors), values)
+    if any(name_of(p) == "DmlExecutionProvider" for p in providers):
+        options.enable_mem_pattern = False  # DirectML asks for it
+    if prepare is not None:
+        prepare(options)
     source = model if isinstance(model, bytes | str) else model.SerializeToString()
-    return ort.InferenceSession(source, options, providers=list(providers))
+    session = ort.InferenceSession(source, options, providers=list(providers), enable_fallback=0)
+    if tuple(providers) != (CPU,):
+        check_loaded(session, providers)
+    return session
 
 
 class Runner:
@@ -125,6 +102,7 @@ class Runner:
     def __init__(self, session: Any, inputs: Sequence[str]) -> None:
         present = {i.name for i in session.get_inputs()}
         self.session = session
+        self.inputs = tuple(inputs)
         self.names = [n if n in present else None for n in inputs]
         self.outputs = [o.name for o in session.get_outputs()]
         self.plain = all(n is not None for n in self.names)
@@ -168,15 +146,30 @@ def is_bfloat16(dtype: np.dtype[Any]) -> bool:
     return dtype.kind == "V" and dtypes.name(dtype) == "bfloat16"
 
 
-def _has_bfloat16(graph: Graph) -> bool:
+def has_bfloat16(graph: Graph) -> bool:
+    """Whether a value of the graph is bfloat16."""
     return any(is_bfloat16(v.dtype) for v in graph.values())
 
 
-def session_of(graph: Graph, **options: Any) -> Runner:
+def _note_runs(runner: Runner, watched: Any) -> Runner:
+    """Let each run of a profiled session be noted, to be found again in its profile."""
+    run = runner._run
+
+    def noted(*arguments: Any) -> Any:
+        watched.ran()
+        return run(*arguments)
+
+    runner._run = noted
+    return runner
+
+
+def session_of(graph: Graph, *, profile: Any = None, **options: Any) -> Runner:
     """Return a session for a whole graph.
 
     Parameters
     ----------
+    profile : SessionProfile, optional
+        Takes the profile of the session.
     options
         As for `make_session`.
 
@@ -186,16 +179,56 @@ def session_of(graph: Graph, **options: Any) -> Runner:
         If an operator has no ONNX form.  What ONNX Runtime itself refuses raises one of
         `refusals`.
     """
-    casts = _has_bfloat16(graph)
-    narrow = {i: v.dtype for i, v in enumerate(graph.outputs) if is_bfloat16(v.dtype)}
-    if casts:
+    model, tensors = session_model(graph)
+    inputs = [i.name for i in model.graph.input]
+    watched: Any = None
+    if profile is None:
+        session = make_session(model, tensors=tensors, **options)
+    else:
+        session, watched = _profiled(graph, model, tensors, profile, options)
+    device = device_of(options.get("providers", (CPU,)))
+    runner = Runner(session, inputs)
+    if has_bfloat16(graph):
+        narrow = {i: v.dtype for i, v in enumerate(graph.outputs) if is_bfloat16(v.dtype)}
+        runner = CastingRunner(session, inputs, narrow)
+    elif device is not None and watched is None:
+        from symgluon.backends.device_runner import DeviceRunner
+
+        runner = DeviceRunner(session, inputs, device)
+    return runner if watched is None else _note_runs(runner, watched)
+
+
+def session_model(graph: Graph) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the model that a session for `graph` is made from, and its large tensors."""
+    if has_bfloat16(graph):
         from symgluon.passes.legalise_types import legalise_types, widen_boundary
 
         graph = graph.copy()
         legalise_types(graph)
         widen_boundary(graph)
     large = ExternalData("memory", least=_LARGE, native=True)
-    model = build_model(graph, opset=OPSET, microsoft=True, external=large)
-    session = make_session(model, tensors=large.arrays, **options)
-    inputs = [i.name for i in model.graph.input]
-    return CastingRunner(session, inputs, narrow) if casts else Runner(session, inputs)
+    # attention is one operator of ONNX only from 23 on
+    opset = 23 if any(node.op.name == "attention" for node in graph.nodes) else OPSET
+    model = build_model(graph, opset=opset, microsoft=True, external=large)
+    return model, large.arrays
+
+
+def _profiled(
+    graph: Graph, model: Any, tensors: Any, profile: Any, options: dict[str, Any]
+) -> tuple[Any, Any]:
+    """Make a session that is profiled, with its own rewrites written down if that is possible."""
+    from symgluon.backends.session_profile import blocks_of
+
+    written: list[str] = []
+
+    def make(named: bool) -> Any:
+        def prepare(session_options: Any) -> None:
+            written.append(profile.prepare(session_options, named=named))
+
+        return make_session(model, tensors=tensors, prepare=prepare, **options)
+
+    try:
+        session = make(True)
+    except refusals():  # providers that compile parts of a graph cannot write it
+        session = make(False)
+    return session, profile.watch(session, blocks_of(graph), written[-1])

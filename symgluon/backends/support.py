@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.backends.plugin import is_random, node_key
 from symgluon.backends.sessions import failures, refusals, session_of
 from symgluon.errors import SymgluonError
 from symgluon.ir import poly
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value, bodies
-from symgluon.ir.op import RANDOM
 from symgluon.ir.types import TensorType
 
 _answers: OrderedDict[Any, bool] = OrderedDict()
@@ -26,10 +26,9 @@ _LIMIT = 4096
 
 def supported(node: Node) -> bool:
     """Whether ONNX Runtime's CPU provider runs what `node` lowers to, at its types."""
-    if RANDOM in node.op.effects:
+    if is_random(node):
         return False  # its generator is not ours: the stream of numbers would be another
-    types = tuple(None if v is None else v.type for v in (*node.inputs, *node.outputs))
-    key = (node.op, types, tuple(_small_constant(v) for v in node.inputs))
+    key = node_key(node)
     found = _answers.get(key)
     if found is None:
         found = _answers[key] = _ask(node)
@@ -45,7 +44,7 @@ def runs(node: Node, sizes: Mapping[str, int]) -> bool:
     """
     if not supported(node):
         return False
-    graph = _alone(node)
+    graph = alone(node)
     wrong: tuple[type[Exception], ...] = (KeyError, ValueError, SymgluonError, *failures())
     try:
         arrays = [
@@ -61,24 +60,19 @@ def _size(n: Any, sizes: Mapping[str, int]) -> int:
     return poly.evaluate(n._poly, sizes) if isinstance(n, Dim) else n
 
 
-def _small_constant(value: Value | None) -> Any:
-    """Content of a constant that may decide how a node is lowered (a shape, an axis, a bound)."""
-    data = None if value is None else value.data
-    return None if data is None else data.tobytes() if data.size <= 64 else True
-
-
 def _ask(node: Node) -> bool:
     refused: tuple[type[Exception], ...] = (SymgluonError, *refusals())
     try:
-        session_of(_alone(node), threads=1, optimise=False)
+        session_of(alone(node), threads=1, optimise=False)
     except refused:
         return False
     return True
 
 
-def _alone(node: Node) -> Graph:
+def alone(node: Node) -> Graph:
     """The node as a graph; dimensions that only the whole graph defines get an input each."""
     graph = Graph("one")
+    graph.scope = node.outputs[0].graph.scope
     known: dict[Value, Value] = {}
     operands: list[Value | None] = []
     for value in node.inputs:

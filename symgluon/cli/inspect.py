@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from symgluon.cli.common import OK, Output, kind_of, table
+from symgluon.cli.common import OK, Output, UsageError, kind_of, parse_inputs, table
 
 
 @dataclass
@@ -36,15 +36,83 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Show what an ONNX model, an MXNet symbol.json, or a parameter file holds.",
     )
     parser.add_argument("file")
+    parser.add_argument(
+        "weights", nargs="?", help="MODEL-NNNN.params of a symbol (default: highest epoch)"
+    )
     parser.add_argument("--params", action="store_true", help="list every parameter")
+    graph = parser.add_argument_group(
+        "graph", "what the compiler makes of a MODEL-symbol.json, or ONNX Runtime of an .onnx file"
+    )
+    graph.add_argument(
+        "--passes",
+        nargs="?",
+        const="",
+        metavar="SWITCHES",
+        help="nodes before and after each pass, fusions, FLOPs, memory; SWITCHES such as "
+        "--passes=-fuse_patterns,+remove_amp_cast leave passes out or add some",
+    )
+    graph.add_argument(
+        "--explain", action="store_true", help="with --passes: what was left alone, and why"
+    )
+    graph.add_argument("--backend", help="whose passes run (default: onnxruntime)")
+    graph.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=N,3,224,224[:dtype]",
+        help="shape of an input, where the file does not state it; sizes of an ONNX page",
+    )
+    graph.add_argument("--html", metavar="FILE", help="write graph and memory plan as one page")
+    graph.add_argument("--dot", metavar="FILE", help="write the graph of a symbol for Graphviz")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Run the command."""
+    if args.explain and args.passes is None:
+        args.passes = ""
+    if args.passes is not None or args.html or args.dot:
+        return _run_graph(args, out)
     with out.stage(f"reading {args.file}"):
         facts = inspect(args.file)
     out.result(facts, lambda: _text(facts, all_params=args.params))
+    return OK
+
+
+def _run_graph(args: argparse.Namespace, out: Output) -> int:
+    """Show or write the graph of a model."""
+    from symgluon.cli import graphs, onnx_graph
+
+    kind = kind_of(args.file)
+    inputs = parse_inputs(args.input)
+    report: Any = None
+    if kind == "onnx":
+        if args.dot or args.backend or args.passes:
+            raise UsageError("--dot, --backend and switches take a MODEL-symbol.json")
+        with out.stage(f"reading {args.file}"):
+            report = onnx_graph.onnx_report(args.file) if args.passes is not None else None
+            page = onnx_graph.onnx_page(args.file, inputs) if args.html else ""
+        data = None if report is None else onnx_graph.report_data(report)
+    elif kind == "symbol":
+        if args.dot:
+            graphs.write_dot(args.dot, args.file, args.weights, inputs)
+            out.log(f"{args.dot}: written")
+        if args.passes is None and not args.html:
+            return OK
+        with out.stage(f"compiling {args.file}"):
+            report = graphs.symbol_report(
+                args.file, args.weights, inputs, backend=args.backend, explain=args.explain,
+                passes=args.passes or None,
+            )  # fmt: skip
+            page = report.to_html() if args.html else ""
+        data = report.to_dict()
+    else:
+        graphs.refuse(kind, args.file)
+    if args.html:
+        graphs.write_html(args.html, page)
+        out.log(f"{args.html}: written, {len(page)} bytes")
+    if args.passes is not None:
+        out.result(data, lambda: str(report))
     return OK
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from symgluon import errors
-from symgluon.cli import convert, doctor, inspect, verify
+from symgluon.cli import cache, convert, doctor, inspect, profile, verify
 from symgluon.cli.common import (
     BAD_FILE,
     CHECK_FAILED,
@@ -19,7 +19,7 @@ from symgluon.cli.common import (
     UsageError,
 )
 
-COMMANDS = (convert, inspect, verify, doctor)
+COMMANDS = (convert, inspect, verify, profile, cache, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

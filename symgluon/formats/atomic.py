@@ -94,13 +94,29 @@ def _write(file: IO[bytes], content: Content) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], content: Content) -> None:
-    """Write one file, whole or not at all."""
+    """Write one file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    content : bytes, or iterable of bytes
+        Its content, or chunks of it.
+    """
     with open_atomic(path) as file:
         _write(file, content)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write one UTF-8 text file, whole or not at all."""
+    """Write one UTF-8 text file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    text : str
+        Its content.
+    """
     write_bytes(path, text.encode())
 
 

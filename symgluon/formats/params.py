@@ -106,6 +106,11 @@ def params_bytes(
         list, V2: what 1.x reads too; V3 where one of them has no axes or no elements: what 1.x
         reads in np-shape mode).
 
+    Returns
+    -------
+    iterator of bytes
+        The chunks.
+
     Raises
     ------
     AttributeValueError
@@ -136,5 +141,32 @@ def save_params(
     data: Mapping[str, np.ndarray] | Sequence[np.ndarray],
     format: str = "zip",
 ) -> None:
-    """Write a parameter file that MXNet loads; whole or not at all, the same bytes each time."""
+    """Write a parameter file that MXNet loads; whole or not at all, the same bytes each time.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    data : mapping or sequence of ndarray
+        As of `params_bytes`.
+    format : str
+        As of `params_bytes`.
+
+    Raises
+    ------
+    AttributeValueError
+        For an unknown format, or a name that the format cannot hold.
+    DTypeError
+        For a dtype that MXNet does not have.
+    OSError
+        If the file cannot be written; what was there before stays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from symgluon.formats.params import load_params, save_params
+    >>> save_params("weights.params", {"w": np.ones(2, np.float32)})
+    >>> load_params("weights.params")
+    {'w': array([1., 1.], dtype=float32)}
+    """
     write_bytes(path, params_bytes(data, format))

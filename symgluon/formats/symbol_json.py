@@ -19,6 +19,7 @@ from symgluon.errors import (
 )
 from symgluon.formats.symbol_records import NodeRecord, SymbolRecords, parse_symbol
 from symgluon.ops.mx import Bound, bind
+from symgluon.ops.state import state
 
 _BATCH_NORMS = ("BatchNorm", "BatchNorm_v1", "SyncBatchNorm", "_contrib_SyncBatchNorm",
                 "BatchNormWithReLU", "_contrib_BatchNormWithReLU", "CuDNNBatchNorm")  # fmt: skip
@@ -36,11 +37,14 @@ LABELS: dict[str, int] = {
     "SVMOutput": 1,
 }
 
+#: operators whose nodes have subgraphs
+CONTROL_FLOW = ("_foreach", "_while_loop", "_cond")
+
 Entry = tuple[int, int]  # node number, output number
 
 
 def auxiliary_variables(records: SymbolRecords) -> set[str]:
-    """Names of the variables that are auxiliary states (running statistics)."""
+    """Names of the variables of `records` that are auxiliary states (running statistics)."""
     found = set()
     for node in records.nodes:
         for position in AUXILIARY.get(node.op, ()):
@@ -78,7 +82,25 @@ class SymbolProgram:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SymbolProgram:
-        """Read a ``-symbol.json`` file."""
+        """Read a ``-symbol.json`` file.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Returns
+        -------
+        SymbolProgram
+            The symbol.
+
+        Raises
+        ------
+        FormatError
+            If it is damaged.
+        UnsupportedOpError
+            Naming every operator that is not supported.
+        """
         return cls(parse_symbol(path), os.fspath(path))
 
     def _bind(self) -> dict[int, Bound]:
@@ -90,9 +112,12 @@ class SymbolProgram:
             if node.op == "null":
                 continue
             try:
-                bound[number] = bind(node.op, node.attrs)
+                bound[number] = self._control(node) or bind(node.op, node.attrs)
             except UnsupportedOpError as error:
-                unsupported.append(Unsupported(node.op, f"node {node.name}", error.hint or ""))
+                unsupported.extend(
+                    error.unsupported
+                    or [Unsupported(node.op, f"node {node.name}", error.hint or "")]
+                )
             except (AttributeValueError, SymgluonError) as error:
                 wrong.append(f"node {node.name}: {error.message}")
         if unsupported:
@@ -105,6 +130,14 @@ class SymbolProgram:
         if wrong:
             raise FormatError("; ".join(wrong), path=self.where or None)
         return bound
+
+    def _control(self, node: NodeRecord) -> Any:
+        """A loop or branch with its subgraphs; None for other operators."""
+        if node.op not in CONTROL_FLOW:
+            return None
+        from symgluon.formats.symbol_control import bind_control
+
+        return bind_control(node, [_positional(g, self.where) for g in node.subgraphs])
 
     @property
     def variables(self) -> list[str]:
@@ -138,11 +171,21 @@ class SymbolProgram:
         return names
 
     def run(self, values: Mapping[str, Any]) -> list[Any]:
-        """Compute the outputs from handles of the variables (None: an absent label).
+        """Compute the outputs from handles of the variables.
+
+        Parameters
+        ----------
+        values : mapping of str to array or None
+            By the names in `variables`; None: an absent label.
+
+        Returns
+        -------
+        list of array
+            The outputs.
 
         Raises
         ------
-        SymgluonError
+        MXNetError
             What an operator raises, saying at which node.
         """
         nodes = self.records.nodes
@@ -153,10 +196,14 @@ class SymbolProgram:
                 results[number] = (values[node.name],)
                 continue
             inputs = [results[n][i] for n, i, *_ in node.inputs]
+            if state.region is not None:
+                state.region.mx_name = node.name
             try:
                 results[number] = self.bound[number](*inputs)
             except SymgluonError as error:
                 raise error.at(where=f"node {node.name} ({node.op})") from None
+        if state.region is not None:
+            state.region.mx_name = ""
         return [self._result(results, h) for h in self.records.heads]
 
     def _result(self, results: Mapping[int, Sequence[Any]], head: Sequence[int]) -> Any:
@@ -169,6 +216,13 @@ class SymbolProgram:
                 path=self.where or None,
             )
         return found[head[1]]
+
+
+def _positional(records: SymbolRecords, where: str) -> Any:
+    """A subgraph as a function of its variables in the order of their nodes."""
+    program = SymbolProgram(records, where)
+    names = [records.nodes[i].name for i in records.arg_nodes]
+    return lambda arrays: program.run(dict(zip(names, arrays, strict=True)))
 
 
 def _live(records: SymbolRecords) -> list[int]:
@@ -185,7 +239,7 @@ def _live(records: SymbolRecords) -> list[int]:
 
 
 def stated_shape(node: NodeRecord) -> tuple[int, ...] | None:
-    """Shape a variable states (``__shape__``); 0 and -1 stand for unknown dimensions."""
+    """Shape that the variable `node` states (``__shape__``), None without one."""
     from symgluon.ir.attrs import literal
 
     text = node.hidden.get("__shape__")
@@ -200,7 +254,7 @@ def stated_shape(node: NodeRecord) -> tuple[int, ...] | None:
 
 
 def stated_dtype(node: NodeRecord) -> Any:
-    """Dtype a variable states (``__dtype__``), or None."""
+    """Dtype that the variable `node` states (``__dtype__``), None without one."""
     from symgluon import dtypes
 
     text = node.hidden.get("__dtype__", "")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from symgluon.errors import UnsupportedOpError
+from symgluon.formats.symbol_rules import _scalar as scalar
 from symgluon.formats.symbol_rules import static
 from symgluon.formats.symbol_write import Entry, SymbolWriter, rule
 from symgluon.ir.graph import Node
-from symgluon.ir.types import normalize_axes
+from symgluon.ir.types import normalize_axes, same_shape
+from symgluon.ops.core import index_shape
 
 
 # ---- layers -------------------------------------------------------------------------------------
@@ -248,6 +250,8 @@ def inverse_root(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> An
 @rule("set_index")
 def set_index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     """A write to a basic index: the value in the shape of the part, ints as axes of size 1."""
+    if not node.outputs[0].type.is_static:
+        return _set_index_free(w, op, ins, node)
     shape = static(node.outputs[0].type.known_shape, "the array written to")
     begin, end, step, sizes, part = [], [], [], [], []
     axes = iter(shape)
@@ -272,6 +276,30 @@ def set_index(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
         "_slice_assign", w.entry(ins[0]), value, begin=tuple(begin), end=tuple(end),
         step=tuple(step),
     )  # fmt: skip
+
+
+def _set_index_free(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
+    """A write to an array with a free axis: the value must have the shape of the part."""
+    target, value = (v.type.known_shape for v in node.inputs)  # type: ignore[union-attr]
+    items = [i for i in op.item if i is not None]
+    bounds = [i if isinstance(i, slice) else slice(i, i + 1 or None) for i in items]
+    attrs: dict[str, Any] = {
+        "begin": tuple(b.start for b in bounds), "end": tuple(b.stop for b in bounds),
+        "step": tuple(b.step for b in bounds),
+    }  # fmt: skip
+    number = scalar(ins[1])
+    if number is not None:
+        return w.node("_slice_assign_scalar", w.entry(ins[0]), scalar=float(number), **attrs)
+    part = index_shape(target, op.item)
+    if len(items) != len(op.item) or not same_shape(part, value):
+        raise UnsupportedOpError(
+            "a value is broadcast to a part of free size", hint="export with dynamic_batch=False"
+        )
+    entry = w.entry(ins[1])
+    for axis, item in enumerate(items):
+        if not isinstance(item, slice):
+            entry = w.node("_npi_expand_dims", entry, axis=axis)
+    return w.node("_slice_assign", w.entry(ins[0]), entry, **attrs)
 
 
 @rule("take_along_axis")

@@ -20,6 +20,7 @@ from symgluon.ir.op import MX_NAMES, Op
 from symgluon.ops.derive import decomposition
 from symgluon.ops.mx import table
 from symgluon.ops.mx_schema import signature
+from symgluon.ops.region import known_sizes
 
 Entry = tuple[int, int, int]  # node, output, version
 
@@ -55,12 +56,14 @@ def symbol_parts(graph: Graph) -> tuple[SymbolRecords, dict[str, np.ndarray]]:
     """Return MXNet's form of `graph`, and the arrays of its constants by variable name."""
     # declare the rules
     import symgluon.formats.symbol_rules
+    import symgluon.formats.symbol_rules_control
     import symgluon.formats.symbol_rules_nn  # noqa: F401
 
     writer = SymbolWriter()
     for value in graph.operands():
         writer.declare(value)
-    heads = writer.run(graph, {})
+    with known_sizes(graph):
+        heads = writer.run(graph, {})
     if writer.unsupported:
         names = ", ".join(sorted({u.op for u in writer.unsupported}))
         raise UnsupportedOpError(
@@ -105,6 +108,10 @@ class SymbolWriter:
         self._declared[value] = name
         self._names.add(name)
 
+    def name_of(self, value: Value) -> str:
+        """Name of a declared input or parameter."""
+        return self._declared[value]
+
     def variable(self, value: Value) -> Entry:
         """Return the variable of an input, parameter or constant."""
         found = self._variable_of.get(value)
@@ -139,7 +146,11 @@ class SymbolWriter:
         attrs: dict[str, str],
         hidden: dict[str, str] | None = None,
     ) -> Entry:
-        self.nodes.append(NodeRecord(op, name, attrs, hidden or {}, tuple(inputs)))
+        return self.append(NodeRecord(op, name, attrs, hidden or {}, tuple(inputs)))
+
+    def append(self, record: NodeRecord) -> Entry:
+        """Add a node; returns the entry of its first result."""
+        self.nodes.append(record)
         return (len(self.nodes) - 1, 0, 0)
 
     def node(self, op: str, *inputs: Entry, hint: str = "", **attrs: Any) -> Entry:
@@ -222,8 +233,11 @@ class SymbolWriter:
             raise UnsupportedOpError(
                 "an attribute holds a free dimension", hint="export with dynamic_batch=False"
             )
-        array = np.asarray(node.op.kernel())
-        name = self.unique(node.outputs[0].name)
+        return self.array(node.outputs[0].name, np.asarray(node.op.kernel()))
+
+    def array(self, hint: str, array: np.ndarray) -> Entry:
+        """Return a variable whose value is `array`."""
+        name = self.unique(hint)
         self.constants[name] = array
         entry = self._add("null", name, (), {}, _hidden(array.shape, array.dtype))
         self.variables.append(entry[0])

@@ -221,8 +221,34 @@ def _trace(
             shared[name] = scope.new(name, size)
         return shared[name]
 
-    return block._trace(
+    traced = block._trace(
         signature.arguments(), input_names=names, dims=dims, scope=scope, functions=True
+    )
+    return _with_returned_arguments(traced)
+
+
+def _with_returned_arguments(traced: Traced) -> Traced:
+    """Let arguments that the block returns be results of the graph: a file has no handles."""
+    graph, count = traced.graph, traced.results
+    if count == len(traced.out_leaves):
+        return traced
+    values = {
+        source.what: value
+        for source, value in zip(traced.sources, graph.operands(), strict=True)
+        if source.kind == "arg"
+    }
+    values.update((s.what, graph.outputs[i]) for i, s in traced.writes if s.kind == "arg")
+    results = [
+        values[index] if kind == "arg" else graph.outputs[index]
+        for kind, index, _ in traced.out_leaves
+    ]
+    shift = len(results) - count
+    graph.writes, old = {i + shift: v for i, v in graph.writes.items()}, graph.outputs
+    graph.set_outputs([*results, *old[count:]])
+    return traced._replace(
+        out_leaves=[("out", i, cls) for i, (_, _, cls) in enumerate(traced.out_leaves)],
+        writes=[(i + shift, source) for i, source in traced.writes],
+        results=len(results),
     )
 
 

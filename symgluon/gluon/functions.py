@@ -30,6 +30,7 @@ def call_as_function(block: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
         given = [i for i, h in enumerate(leaves) if not _is_foreign(h, inner)]
         graph = inner.close([leaves[i] for i in given])
     resolve_dims(graph, outer.scope)
+    graph.scope = outer.scope
     cells = [cell for cell, _ in inner.captures.values()]
     operands = [outer.read(cell) for cell in cells]
     body = _shared_body(outer, graph)

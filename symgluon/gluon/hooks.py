@@ -7,20 +7,50 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from symgluon.errors import SymgluonError
+
 _ids = itertools.count()
 
 
+class _AttachedError(SymgluonError, AssertionError, ValueError):
+    """A handle holds one hook: an AssertionError in MXNet."""
+
+
 class HookHandle:
-    """Handle of a registered hook; `detach` removes it.  Usable as a context manager."""
+    """Handle of a registered hook; `detach` removes it.  Usable as a context manager.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.nn.Identity()
+    >>> handle = net.register_forward_hook(lambda block, inputs, out: print("called"))
+    >>> _ = net(mx.np.ones(1))
+    called
+    >>> handle.detach()
+    >>> _ = net(mx.np.ones(1))
+    """
 
     def __init__(self) -> None:
         self._hooks: Any = None
         self._id: int | None = None
 
     def attach(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
-        """Enter `hook` into the dictionary `hooks`."""
+        """Enter a hook into the hooks of a block.
+
+        Parameters
+        ----------
+        hooks : Hooks
+            Those of the block.
+        hook : callable
+            The hook.
+
+        Raises
+        ------
+        ValueError
+            If the handle has a hook already.
+        """
         if self._hooks is not None:
-            raise ValueError("this handle is attached already; make a new one for each hook")
+            raise _AttachedError("this handle is attached already; make a new one for each hook")
         self._id = next(_ids)
         hooks[self._id] = hook
         self._hooks = weakref.ref(_owner(hooks))

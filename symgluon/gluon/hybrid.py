@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-from symgluon.errors import DeferredInitializationError
+import numpy as np
+
+from symgluon.errors import AttributeValueError, DeferredInitializationError, SymgluonError
 from symgluon.gluon import export as exports
 from symgluon.gluon.block import Block, _Epoch
 from symgluon.gluon.parameter import Parameter
+from symgluon.gluon.structure import flatten
 from symgluon.gluon.trace import Cache, Entry, Traced, call_key, trace
 from symgluon.ir.graph import Graph
 from symgluon.ops.array import Array
 from symgluon.ops.region import outside
 from symgluon.ops.state import state
 
+if TYPE_CHECKING:
+    from symgluon.gluon.report import OptimizeReport
+
 
 @dataclass(frozen=True)
 class Flags:
-    """What `hybridize` and `optimize_for` were told; documented at :meth:`HybridBlock.hybridize`."""
+    """What `hybridize` and `optimize_for` were told; documented at :meth:`HybridBlock.hybridize`.
+
+    Parameters
+    ----------
+    active : bool
+        Whether calls run as compiled graphs.
+    partition_if_dynamic, static_alloc, static_shape : bool
+        As the arguments of `hybridize`.
+    inline_limit : int
+        As the argument of `hybridize`.
+    forward_bulk_size, backward_bulk_size : int, optional
+        As the arguments of `hybridize`.
+    backend : str, optional
+        Name of the backend; None: the default one.
+    options : dict
+        Options of the backend.
+    """
 
     active: bool = False
     partition_if_dynamic: bool = True
@@ -31,9 +53,57 @@ class Flags:
     backend: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("inline_limit", "forward_bulk_size", "backward_bulk_size"):
+            value = getattr(self, name)
+            if value is None and name != "inline_limit":
+                continue
+            if not isinstance(value, int | np.integer) or value < 0:
+                raise AttributeValueError(f"{name} is a number >= 0, received {value!r}")
+
+
+class _InputError(SymgluonError, ValueError, TypeError):
+    """A hybrid block was given no array: a ValueError in MXNet."""
+
 
 class HybridBlock(Block):
-    """Block whose forward can be traced into a graph (seed: ``gluon.HybridBlock``)."""
+    """Block whose forward can be traced into a graph, which is compiled and exported.
+
+    `forward` is written with functions of ``mx.np`` and ``mx.npx``.  After :meth:`hybridize` it
+    runs once with arrays that hold no numbers, and what they went through is the graph.  Sizes of
+    axes are names in it; what Python asks about a size (``if x.shape[0] > 2``) becomes a guard,
+    and a call that a guard refuses is traced anew.  To ask for the numbers of an array is a
+    TraceError.
+
+    Raises
+    ------
+    TraceError
+        In a call, if `forward` asks for numbers of an array while it is traced.
+
+    Notes
+    -----
+    Calls are compiled for each structure of arguments, their dtypes and ranks, and the mode of
+    autograd.  A hybridized block may be called from several threads.  Source: seed
+    ``gluon.HybridBlock``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Net(mx.gluon.HybridBlock):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.dense = mx.gluon.nn.Dense(2)
+    ...
+    ...     def forward(self, x):
+    ...         return mx.npx.relu(self.dense(x)) + 1
+    >>> net = Net()
+    >>> net.initialize(init="ones")
+    >>> net.hybridize()
+    >>> net(mx.np.array([[1.0, 2.0]]))
+    array([[4., 4.]])
+    >>> [node.op.name for node in net.graph_for(mx.np.ones((4, 2)), functions=False).nodes]
+    ['dense', 'relu', 'add']
+    """
 
     _flags: Flags
     _cache: Cache
@@ -59,6 +129,13 @@ class HybridBlock(Block):
     def register_child(self, block: Block, name: str | None = None) -> None:
         """Register a child, which must be hybrid as well.
 
+        Parameters
+        ----------
+        block : HybridBlock
+            The child.
+        name : str, optional
+            Its name in the names of parameters; its number if left out.
+
         Raises
         ------
         ValueError
@@ -77,9 +154,17 @@ class HybridBlock(Block):
         object.__setattr__(self, "_ready", False)
 
     def cast(self, dtype: Any) -> None:
-        """Cast the parameters; compiled entries are dropped."""
+        """Cast the parameters to `dtype`; what was compiled is dropped."""
         self._clear()
         super().cast(dtype)
+
+    def __copy__(self) -> Any:
+        new = super().__copy__()
+        set_ = object.__setattr__
+        set_(new, "_cache", Cache())  # what one compiles later is not the other's
+        set_(new, "_cache_epoch", -1)
+        set_(new, "_op_hooks", list(self._op_hooks))
+        return new
 
     def _clear(self) -> None:
         self._cache.clear()
@@ -89,6 +174,16 @@ class HybridBlock(Block):
         """Give every parameter of this block its shape and values before `forward` reads them.
 
         Runs in eager mode and in a trace alike, so the order of random draws is the same.
+
+        Parameters
+        ----------
+        *args : array
+            Inputs of the call.
+
+        Raises
+        ------
+        DeferredInitializationError
+            If shapes stay unknown.
         """
         params = list(self._reg_params.values())
         if params and type(self).infer_shape is not HybridBlock.infer_shape:
@@ -105,10 +200,15 @@ class HybridBlock(Block):
     def infer_shape(self, *args: Any) -> None:
         """Set the shapes of deferred parameters from the inputs; layers override this.
 
+        Parameters
+        ----------
+        *args : array
+            Inputs of the call.
+
         Raises
         ------
-        RuntimeError
-            If parameters stay unknown.
+        DeferredInitializationError
+            If a shape is unknown and the block does not override this.
         """
         unknown = [n for n, p in self._reg_params.items() if not p._shape_known]
         if unknown:
@@ -120,22 +220,57 @@ class HybridBlock(Block):
             )
 
     def infer_type(self, *args: Any) -> None:
-        """Set the dtype of all parameters to that of the first input."""
-        dtype = args[0].dtype
+        """Set the dtype of all parameters to that of the first input.
+
+        Parameters
+        ----------
+        *args : array
+            Inputs of a call.
+
+        Raises
+        ------
+        ValueError
+            If there is no array among them.
+        """
+        leaves: list[Array] = []
+        flatten(list(args), leaves)
+        if not leaves:
+            raise _InputError(
+                f"{type(self).__name__}.infer_type needs an array, received "
+                + (", ".join(type(a).__name__ for a in args) or "nothing")
+            )
+        dtype = leaves[0].dtype
         for parameter in self.collect_params().values():
             parameter.dtype = dtype
 
     # ---- calling ---------------------------------------------------------------------------
     def _call(self, *args: Any, **kwargs: Any) -> Any:
+        if not (args and isinstance(args[0], Array)):
+            self._check_inputs(args, kwargs)
         if state.region is not None:
             return self._call_traced(args, kwargs)
         if self._flags.active:
-            if self._op_hooks:
-                return self._call_monitored(args)
-            return self._call_compiled(args, kwargs)
+            given = self._positional(args, kwargs) if kwargs else args
+            return self._call_monitored(given) if self._op_hooks else self._call_compiled(given)
         if not self._ready:
-            self.ready(*args)
+            self._make_ready(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def _check_inputs(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Refuse a call without any array (without any argument, `forward` complains by itself)."""
+        leaves: list[Array] = []
+        flatten([list(args), kwargs], leaves)
+        if leaves or not (args or kwargs):
+            return
+        given = [*args, *kwargs.values()]
+        raise _InputError(
+            f"{type(self).__name__} needs an array among its inputs, received "
+            + ", ".join("None" if a is None else type(a).__name__ for a in given),
+            hint="make one with mx.np.array(...)",
+        )
+
+    def _make_ready(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        self.ready(*(self._by_position(args, kwargs) if kwargs else args))
 
     def _call_traced(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         region = state.region
@@ -143,16 +278,14 @@ class HybridBlock(Block):
             raise RuntimeError("not tracing")
         with region.block(region.names.get(id(self), type(self).__name__.lower())):
             if not self._ready:
-                self.ready(*args)
+                self._make_ready(args, kwargs)
             if region.functions:
                 from symgluon.gluon.functions import call_as_function
 
                 return call_as_function(self, args, kwargs)
             return self.forward(*args, **kwargs)
 
-    def _call_compiled(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        if kwargs:
-            args = self._positional(args, kwargs)
+    def _call_compiled(self, args: Sequence[Any]) -> Any:
         if self._cache_epoch != _Epoch.value:
             self._check_structure()
         leaves: list[Array] = []
@@ -201,7 +334,7 @@ class HybridBlock(Block):
         return trace(run, args, name=type(self).__name__.lower(), name_param=name_param, **kwargs)
 
     def _compile(self, args: Sequence[Any]) -> Entry:
-        from symgluon.gluon.options import compile_options, prepare
+        from symgluon.gluon.options import compile_options, options_for, prepare
 
         flags = self._flags
         options = compile_options(flags)
@@ -210,7 +343,7 @@ class HybridBlock(Block):
             kwargs["dims"] = lambda leaf, axis, size: None
         traced = self._trace(args, **kwargs)
         object.__setattr__(self, "_signature", exports.signature_of(args))
-        return Entry(traced, options, prepare)
+        return Entry(traced, options_for(traced.graph, options, flags), prepare)
 
     def hybridize(
         self,
@@ -230,32 +363,66 @@ class HybridBlock(Block):
         active : bool
             False: back to eager calls.
         partition_if_dynamic : bool
-            Cut the graph at operators whose result shape depends on data.
+            What happens to a graph with sizes that depend on data: the backend compiles it, but for
+            operators it refuses; False: all of it runs on the NumPy interpreter.
         static_alloc : bool
             Plan one arena for all intermediate arrays and reuse it over calls (NumPy backend).
         static_shape : bool
             Trace with numbers instead of named dimensions: one graph a shape, no guards.
         inline_limit : int
-            Child blocks of at most so many operators are inlined in the IR and in exported files.
+            :meth:`export` writes child blocks of at most so many operators inline, not as
+            functions.
         forward_bulk_size, backward_bulk_size : int, optional
-            Accepted; graphs are always executed whole.
+            Numbers, for MXNet's sake: a graph is always executed whole.
+        passes : str or sequence of str, optional
+            Passes of the compiler to leave out (``-fuse_patterns``) or to add (``+NAME``), from now
+            on; ``()`` takes that back.
 
         Raises
         ------
         TypeError
             For an unknown flag.
+        AttributeValueError
+            For a pass that does not exist.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> net = mx.gluon.nn.Dense(2, in_units=2)
+        >>> net.initialize(init="ones")
+        >>> net.hybridize(static_alloc=True)
+        >>> net(mx.np.array([[1.0, 2.0]]))
+        array([[3., 3.]])
         """
-        if kwargs:
+        unknown = [k for k in kwargs if k != "passes"]
+        if unknown:
             raise TypeError(
-                f"hybridize: unknown option {', '.join(kwargs)}; known: "
+                f"hybridize: unknown option {', '.join(unknown)}; known: "
                 "active, partition_if_dynamic, static_alloc, static_shape, inline_limit, "
-                "forward_bulk_size, backward_bulk_size"
+                "forward_bulk_size, backward_bulk_size, passes"
             )
         flags = Flags(
             active, partition_if_dynamic, static_alloc, static_shape, inline_limit,
-            forward_bulk_size, backward_bulk_size, self._flags.backend, self._flags.options,
+            forward_bulk_size, backward_bulk_size, self._flags.backend,
+            {**self._flags.options, **kwargs},
         )  # fmt: skip
+        if kwargs:
+            from symgluon.gluon.options import compile_options
+
+            compile_options(flags)  # unknown passes are told before anything is changed
         self._set_flags(flags)
+
+    @property
+    def _active(self) -> bool:
+        """Whether calls run as a compiled graph (MXNet's name for it)."""
+        return self._flags.active
+
+    def _hybridize_as(self, saved: dict[str, Any]) -> None:
+        """Take flags that `Block.save` wrote; those that a later version added are left out."""
+        known = {f.name for f in fields(Flags)}
+        flags = Flags(**{k: v for k, v in saved.items() if k in known})
+        object.__setattr__(self, "_flags", flags)
+        self._clear()
 
     def _set_flags(self, flags: Flags) -> None:
         for block in self._blocks():
@@ -277,43 +444,115 @@ class HybridBlock(Block):
         backward_bulk_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        """Hybridize for `backend` and compile for these inputs at once.
+        """Hybridize for a backend and compile for these inputs at once.
 
         Parameters
         ----------
-        x, args : ndarray
-            Inputs to trace with.
+        x : array
+            First input to trace with.
+        *args : array
+            Further inputs.
         backend : str, optional
-            Name of a registered backend (``numpy``, ``onnxruntime``, a plug-in's).
+            Name of a registered backend (``numpy``, ``onnxruntime``, a plug-in's); None: the
+            default one.
         clear : bool
-            Drop what was compiled before.
-        kwargs
-            Options of the backend; unknown ones are an error that lists the known ones.
+            Drop what was compiled before; what another flag, backend or option asks for is dropped in
+            any case.
+        partition_if_dynamic : bool
+            What happens to a graph with sizes that depend on data: the backend compiles it, but for
+            operators it refuses; False: all of it runs on the NumPy interpreter.
+        static_alloc : bool
+            Plan one arena for all intermediate arrays and reuse it over calls (NumPy backend).
+        static_shape : bool
+            Trace with numbers instead of named dimensions: one graph a shape, no guards.
+        inline_limit : int
+            :meth:`export` writes child blocks of at most so many operators inline, not as
+            functions.
+        forward_bulk_size, backward_bulk_size : int, optional
+            Numbers, for MXNet's sake: a graph is always executed whole.
+        **kwargs : object
+            Options of the backend.
+
+        Raises
+        ------
+        AttributeValueError
+            For an unknown backend, or an option it does not know; the known ones are listed.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> net = mx.gluon.nn.Dense(2, in_units=2)
+        >>> net.initialize(init="ones")
+        >>> net.optimize_for(mx.np.ones((1, 2)), backend="numpy")
+        >>> net(mx.np.array([[1.0, 2.0]]))
+        array([[3., 3.]])
         """
         from symgluon.gluon.options import compile_options
 
-        if clear:
-            self._clear()
         flags = Flags(
             True, partition_if_dynamic, static_alloc, static_shape, inline_limit,
             forward_bulk_size, backward_bulk_size, backend, dict(kwargs),
         )  # fmt: skip
         compile_options(flags)  # unknown options are told before anything is changed
-        self._set_flags(flags)
+        if clear or any(getattr(b, "_flags", flags) != flags for b in self._blocks()):
+            self._set_flags(flags)
         self(x, *args)
 
     def graph_for(self, *args: Any, functions: bool = True, frozen: bool = False) -> Graph:
-        """Trace the block for these arguments and return the graph (nothing is compiled).
+        """Trace the block for these arguments and return the graph; nothing is compiled.
 
         Parameters
         ----------
+        *args : array
+            Inputs to trace with.
         functions : bool
             Keep child blocks as `Call` nodes.
         frozen : bool
             Put the present values of the parameters in as constants.
+
+        Returns
+        -------
+        Graph
+            The graph; printed, it is a listing of its nodes.
         """
         traced = self._trace(args, functions=functions)
         return exports.frozen(exports.exported_of(traced)) if frozen else traced.graph
+
+    def optimize_report(self, *args: Any, explain: bool = False) -> OptimizeReport:
+        """Return what the compiler makes of the block for these arguments.
+
+        The block is traced in predict mode with its present parameters; nothing of it changes.
+
+        Parameters
+        ----------
+        *args : ndarray
+            Arguments of a call.
+        explain : bool
+            Collect the reasons for which candidates of the passes were left alone.
+
+        Returns
+        -------
+        OptimizeReport
+            Nodes before and after each pass, fusions by kind, FLOPs, parameters, the memory plan,
+            the parts that the backend runs; ``str()`` of it is a page of text.
+
+        Raises
+        ------
+        TraceError
+            If the forward cannot be traced.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> net = mx.gluon.nn.Dense(2, activation="relu", in_units=3)
+        >>> net.initialize()
+        >>> report = net.optimize_report(mx.np.ones((4, 3)))
+        >>> report.nodes_before, report.parameters, report.flops_before.flops
+        (2, 8, 56)
+        """
+        from symgluon.gluon.report import optimize_report
+
+        return optimize_report(self, args, explain=explain)
 
     def _call_monitored(self, args: Sequence[Any]) -> Any:
         from symgluon.gluon.monitor import run_monitored
@@ -321,7 +560,21 @@ class HybridBlock(Block):
         return run_monitored(self, args)
 
     def register_op_hook(self, callback: Callable[..., Any], monitor_all: bool = False) -> None:
-        """Let ``callback(name, operator, array)`` see every intermediate of hybridized calls."""
+        """Let a function see every intermediate result of hybridized calls.
+
+        That is of calls of this block, or of the outermost hybridized blocks below it.  The graph
+        runs unfused, operator by operator; what was compiled stays.
+
+        Parameters
+        ----------
+        callback : callable
+            ``callback(name, operator, array)``; names are ``CHILD_OPERATOR_output``.
+        monitor_all : bool
+            Report the operands of each operator too, as ``CHILD_OPERATOR_OPERAND``.
+        """
+        super().register_op_hook(callback, monitor_all)
+
+    def _add_op_hook(self, callback: Callable[..., Any], monitor_all: bool) -> None:
         self._op_hooks.append((callback, monitor_all))
 
     # ---- files -----------------------------------------------------------------------------
@@ -340,11 +593,14 @@ class HybridBlock(Block):
     ) -> Any:
         """Write the model for deployment: MXNet's symbol and parameters, and ONNX.
 
+        The block must have been called since it was hybridized.  The forward of predict mode is
+        traced.
+
         Parameters
         ----------
         path : str or None
-            Prefix of the files ``path-symbol.json``, ``path-%04d.params`` and ``path-%04d.onnx``; None:
-            nothing is written.
+            Prefix of the files ``path-symbol.json``, ``path-%04d.params`` and ``path-%04d.onnx``;
+            None: nothing is written.
         epoch : int
             Number in the file names.
         remove_amp_cast : bool
@@ -354,14 +610,14 @@ class HybridBlock(Block):
         dynamic_batch : bool
             Keep axis 0 of the inputs that share its size free, as ``batch``.
         dynamic_axes : dict, optional
-            Exactly which axes are free: ``{"data": {0: "batch", 2: "height"}}``; an error where one
-            cannot be kept free.
+            Exactly which axes are free: ``{"data": {0: "batch", 2: "height"}}``; an error where
+            one cannot be kept free.
         functions : bool
             Write child blocks as ONNX functions.
         onnx : bool or "only"
             False: only MXNet's pair of files.  "only": only the ONNX file, for what MXNet's symbol
-            cannot say, such as state that a call changes (a pair of graph input and output, noted in
-            the metadata as ``symgluon.state.NAME``).
+            cannot say, such as state that a call changes (a pair of graph input and output, noted
+            in the metadata as ``symgluon.state.NAME``).
 
         Returns
         -------
@@ -371,8 +627,31 @@ class HybridBlock(Block):
 
         Raises
         ------
+        RuntimeError
+            If the block was not called since it was hybridized.
+        AttributeValueError
+            For an opset, epoch or axis that there is not.
         UnsupportedOpError
             If the symbol or ONNX cannot say an operator of the graph; nothing is written then.
+
+        Warns
+        -----
+        UserWarning
+            Where `dynamic_batch` cannot be kept, with the line that pins the size.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> net = mx.gluon.nn.Dense(2, in_units=2)
+        >>> net.initialize(init="ones")
+        >>> net.hybridize()
+        >>> _ = net(mx.np.ones((1, 2)))
+        >>> symbol, params = net.export("dense")
+        >>> symbol, params
+        ('dense-symbol.json', 'dense-0000.params')
+        >>> back = mx.gluon.SymbolBlock.imports(symbol, "data", params)
+        >>> back(mx.np.array([[1.0, 2.0]]))
+        array([[3., 3.]])
         """
         return exports.export_block(
             self, path, epoch, remove_amp_cast=remove_amp_cast, opset=opset,
@@ -393,7 +672,25 @@ class HybridBlock(Block):
         return records
 
     def forward(self, x: Any, *args: Any) -> Any:
-        """Compute the outputs; overridden by every block."""
+        """Compute the outputs; every subclass defines it.
+
+        Parameters
+        ----------
+        x : array
+            First input.
+        *args : array
+            Further inputs.
+
+        Returns
+        -------
+        array, or lists, tuples and dictionaries of arrays
+            What the subclass computes.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         return super().forward(x, *args)
 
 

@@ -70,12 +70,32 @@ def _bernoulli(pred: Any, label: Any) -> Any:
 class Loss(HybridBlock):
     """Base class: weights and the mean over all axes but one.
 
+    A subclass defines ``forward``.
+
     Parameters
     ----------
-    weight : float, optional
+    weight : float or None
         Factor of the loss.
     batch_axis : int
         The axis that stays.
+
+    Raises
+    ------
+    AssertionError
+        In a call, if `weight` is no number.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.Loss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Cubic(mx.gluon.loss.Loss):
+    ...     def forward(self, pred, label):
+    ...         return (abs(pred - label) ** 3).mean(axis=1)
+    >>> Cubic(weight=None, batch_axis=0)(mx.np.array([[1.0, 3.0]]), mx.np.array([[1.0, 1.0]]))
+    array([4.])
     """
 
     def __init__(self, weight: float | None, batch_axis: int, **kwargs: Any) -> None:
@@ -88,6 +108,18 @@ class Loss(HybridBlock):
 
     def forward(self, x: Any, *args: Any) -> Any:
         """Compute the loss; a subclass gives the rule.
+
+        Parameters
+        ----------
+        x : array
+            Predictions.
+        *args : array
+            Labels and weights.
+
+        Returns
+        -------
+        array
+            A number a sample.
 
         Raises
         ------
@@ -116,7 +148,7 @@ class _Entrywise(Loss):
     """Losses of prediction and label entry by entry; the label is reshaped like the prediction."""
 
     def forward(self, pred: Any, label: Any, sample_weight: Any = None) -> Any:
-        """Loss of each sample: (N, ...) against a label of as many entries to (N,)."""
+        """Loss of each sample from `pred` and `label`."""
         return call(self._rule, pred, label, sample_weight)
 
     def _rule(self, pred: Any, label: Any, sample_weight: Any) -> Any:
@@ -127,7 +159,40 @@ class _Entrywise(Loss):
 
 
 class L2Loss(_Entrywise):
-    """``weight / 2 * (label - pred)^2``."""
+    """Half the squared difference: ``weight / 2 * (label - pred)^2``.
+
+    Parameters
+    ----------
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        As many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.L2Loss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.L2Loss()
+    >>> loss(mx.np.array([[1.0, 2.0], [3.0, 4.0]]), mx.np.array([[1.0, 0.0], [3.0, 0.0]]))
+    array([1., 4.])
+    """
 
     def __init__(self, weight: float | None = 1.0, batch_axis: int = 0, **kwargs: Any) -> None:
         super().__init__(weight, batch_axis, **kwargs)
@@ -139,7 +204,40 @@ class L2Loss(_Entrywise):
 
 
 class L1Loss(_Entrywise):
-    """``|label - pred|``."""
+    """Absolute difference ``|label - pred|``.
+
+    Parameters
+    ----------
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        As many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.L1Loss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.L1Loss()
+    >>> loss(mx.np.array([[1.0, 2.0], [3.0, 4.0]]), mx.np.array([[1.0, 0.0], [3.0, 0.0]]))
+    array([1., 2.])
+    """
 
     def __init__(self, weight: float | None = None, batch_axis: int = 0, **kwargs: Any) -> None:
         super().__init__(weight, batch_axis, **kwargs)
@@ -149,12 +247,43 @@ class L1Loss(_Entrywise):
 
 
 class SigmoidBinaryCrossEntropyLoss(Loss):
-    """Cross entropy of independent yes-or-no labels in [0, 1].
+    """Cross entropy of independent yes-or-no labels.
 
     Parameters
     ----------
     from_sigmoid : bool
         Whether `pred` are probabilities already; logits are numerically better.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions, logits unless `from_sigmoid`.
+    label : array (N, ...), float
+        Numbers in [0, 1], as many as in `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+    pos_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the positive labels.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.SigmoidBinaryCrossEntropyLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.SigmoidBinaryCrossEntropyLoss()
+    >>> loss(mx.np.array([[0.0], [1.0]]), mx.np.array([[1.0], [1.0]])).asnumpy().round(3)
+    array([0.693, 0.313], dtype=float32)
     """
 
     def __init__(
@@ -170,7 +299,7 @@ class SigmoidBinaryCrossEntropyLoss(Loss):
     def forward(
         self, pred: Any, label: Any, sample_weight: Any = None, pos_weight: Any = None
     ) -> Any:
-        """Loss of each sample; `pos_weight` broadcasts and weighs the positive labels."""
+        """Loss of each sample; `pos_weight` weighs the positive labels."""
         return call(self._rule, pred, label, sample_weight, pos_weight)
 
     def _rule(self, pred: Any, label: Any, sample_weight: Any, pos_weight: Any) -> Any:
@@ -193,16 +322,46 @@ SigmoidBCELoss = SigmoidBinaryCrossEntropyLoss
 
 
 class SoftmaxCrossEntropyLoss(Loss):
-    """Cross entropy of one class a sample.
+    """Cross entropy of one class a sample (or place).
 
     Parameters
     ----------
     axis : int
         Axis of the classes.
     sparse_label : bool
-        Labels are class numbers (shape of `pred` without `axis`), else distributions.
+        Labels are class numbers, else distributions over the classes.
     from_logits : bool
         Whether `pred` are logarithms of probabilities already.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions, logits unless `from_logits`.
+    label : array (N, ...), float
+        Class numbers (int or float), of the shape of `pred` without `axis`; with
+        ``sparse_label=False`` as many entries as `pred`.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.SoftmaxCrossEntropyLoss``; ONNX LogSoftmax.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    >>> loss(mx.np.array([[0.0, 0.0], [0.0, 1.0]]), mx.np.array([0, 1])).asnumpy().round(3)
+    array([0.693, 0.313], dtype=float32)
     """
 
     def __init__(
@@ -220,7 +379,7 @@ class SoftmaxCrossEntropyLoss(Loss):
         self._from_logits = from_logits
 
     def forward(self, pred: Any, label: Any, sample_weight: Any = None) -> Any:
-        """Loss of each sample."""
+        """Loss of each sample from `pred` and `label`."""
         return call(self._rule, pred, label, sample_weight)
 
     def _rule(self, pred: Any, label: Any, sample_weight: Any) -> Any:
@@ -246,6 +405,35 @@ class KLDivLoss(Loss):
         Whether `pred` are logarithms of probabilities already.
     axis : int
         Axis of the softmax otherwise.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions; logarithms of probabilities if `from_logits`, else logits.
+    label : array (N, ...), float
+        Probabilities, of the shape of `pred`.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.KLDivLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.KLDivLoss(from_logits=False)
+    >>> loss(mx.np.array([[0.0, 0.0]]), mx.np.array([[1.0, 0.0]])).asnumpy().round(3)
+    array([0.347], dtype=float32)
     """
 
     def __init__(
@@ -261,7 +449,7 @@ class KLDivLoss(Loss):
         self._axis = axis
 
     def forward(self, pred: Any, label: Any, sample_weight: Any = None) -> Any:
-        """Loss of each sample."""
+        """Loss of each sample from `pred` and `label`."""
         return call(self._rule, pred, label, sample_weight)
 
     def _rule(self, pred: Any, label: Any, sample_weight: Any) -> Any:
@@ -271,7 +459,42 @@ class KLDivLoss(Loss):
 
 
 class HuberLoss(_Entrywise):
-    """Quadratic within `rho` of the label, linear beyond."""
+    """Quadratic within `rho` of the label, linear beyond.
+
+    Parameters
+    ----------
+    rho : float
+        Where the two meet: ``|d| - rho / 2`` beyond, ``d^2 / (2 rho)`` within.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        As many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.HuberLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.HuberLoss()
+    >>> loss(mx.np.array([[0.5], [3.0]]), mx.np.array([[0.0], [0.0]]))
+    array([0.125, 2.5  ])
+    """
 
     def __init__(
         self, rho: float = 1, weight: float | None = None, batch_axis: int = 0, **kwargs: Any
@@ -286,7 +509,42 @@ class HuberLoss(_Entrywise):
 
 
 class HingeLoss(_Entrywise):
-    """``max(0, margin - pred * label)`` for labels -1 and 1."""
+    """``max(0, margin - pred * label)``.
+
+    Parameters
+    ----------
+    margin : float
+        What the product should exceed.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        -1 or 1, as many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.HingeLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.HingeLoss()
+    >>> loss(mx.np.array([[0.5], [3.0]]), mx.np.array([[-1.0], [1.0]]))
+    array([1.5, 0. ])
+    """
 
     def __init__(
         self, margin: float = 1, weight: float | None = None, batch_axis: int = 0, **kwargs: Any
@@ -299,24 +557,88 @@ class HingeLoss(_Entrywise):
 
 
 class SquaredHingeLoss(HingeLoss):
-    """Square of the hinge loss."""
+    """``max(0, margin - pred * label)^2``.
+
+    Parameters
+    ----------
+    margin : float
+        What the product should exceed.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        -1 or 1, as many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.SquaredHingeLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.SquaredHingeLoss()
+    >>> loss(mx.np.array([[0.5], [3.0]]), mx.np.array([[-1.0], [1.0]]))
+    array([2.25, 0.  ])
+    """
 
     def _entries(self, pred: Any, label: Any) -> Any:
         return F.square(super()._entries(pred, label))
 
 
 class LogisticLoss(_Entrywise):
-    """``log(1 + exp(-pred * label))``.
+    """``log(1 + exp(-pred * label))`` for labels -1 and 1.
 
     Parameters
     ----------
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
     label_format : str
         ``signed``: labels are -1 and 1; ``binary``: 0 and 1.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Predictions.
+    label : array (N, ...), float
+        Of that format, as many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
 
     Raises
     ------
     ValueError
         For another `label_format`.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.LogisticLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.LogisticLoss(label_format="binary")
+    >>> loss(mx.np.array([[0.0], [1.0]]), mx.np.array([[1.0], [1.0]])).asnumpy().round(3)
+    array([0.693, 0.313], dtype=float32)
     """
 
     def __init__(
@@ -340,7 +662,40 @@ class LogisticLoss(_Entrywise):
 
 
 class TripletLoss(Loss):
-    """``max(0, |pred - positive|^2 - |pred - negative|^2 + margin)``, one number a sample."""
+    """``max(0, |pred - positive|^2 - |pred - negative|^2 + margin)``.
+
+    Parameters
+    ----------
+    margin : float
+        By how much the negative should be further away.
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; squares are summed over all others.
+
+    Inputs
+    ------
+    pred, positive, negative : array (N, ...), float
+        Arrays of as many entries, brought to the shape of `pred`.
+    sample_weight : array (N,), optional, float
+        Factors of the samples.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.TripletLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.TripletLoss()
+    >>> loss(mx.np.array([[0.0, 0.0]]), mx.np.array([[1.0, 1.0]]), mx.np.array([[1.0, 0.0]]))
+    array([2.])
+    """
 
     def __init__(
         self, margin: float = 1, weight: float | None = None, batch_axis: int = 0, **kwargs: Any
@@ -349,7 +704,7 @@ class TripletLoss(Loss):
         self._margin = margin
 
     def forward(self, pred: Any, positive: Any, negative: Any, sample_weight: Any = None) -> Any:
-        """Loss of each sample: arrays of equal shape to (N,)."""
+        """Loss of each sample."""
         return call(self._rule, pred, positive, negative, sample_weight)
 
     def _rule(self, pred: Any, positive: Any, negative: Any, sample_weight: Any) -> Any:
@@ -364,10 +719,41 @@ class PoissonNLLLoss(Loss):
 
     Parameters
     ----------
+    weight : float, optional
+        Factor of the loss; None: none.
     from_logits : bool
         Whether `pred` is the logarithm of the rate, else the rate.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
     compute_full : bool
         Add Stirling's approximation of ``log(target!)`` for targets above 1.
+
+    Inputs
+    ------
+    pred : array (N, ...), float
+        Logarithm of the rate, or the rate.
+    target : array (N, ...), float
+        Counts, as many entries as `pred`, to whose shape it is brought.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against `pred`: factors of the entries.
+    epsilon : number
+        Added to the rate (of shape ()) before its logarithm is taken.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample: the mean of ``exp(pred) - target * pred``.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.PoissonNLLLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.PoissonNLLLoss()
+    >>> loss(mx.np.array([[0.0], [0.0]]), mx.np.array([[0.0], [3.0]]))
+    array([1., 1.])
     """
 
     def __init__(
@@ -410,7 +796,40 @@ def _like(value: float, x: Any) -> Any:
 class CosineEmbeddingLoss(Loss):
     """``1 - cos`` where the label is 1, ``max(0, cos - margin)`` where it is -1.
 
-    The cosine is that of the angle between the rows (last axis) of two arrays.
+    Parameters
+    ----------
+    weight : float, optional
+        Factor of the loss; None: none.
+    batch_axis : int
+        The axis that stays; the loss is the mean over all others.
+    margin : float
+        Cosine that unlike pairs may have.
+
+    Inputs
+    ------
+    input1, input2 : array (N, C), float
+        Pairs of rows, between which the cosine is taken.
+    label : array (N,), float or int
+        1 for like pairs, -1 for unlike ones.
+    sample_weight : array, optional, float
+        Of any shape that broadcasts against (N, 1): factors of the samples.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.CosineEmbeddingLoss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.CosineEmbeddingLoss()
+    >>> x = mx.np.array([[1.0, 0.0], [1.0, 0.0]])
+    >>> loss(x, mx.np.array([[0.0, 1.0], [2.0, 0.0]]), mx.np.array([1, -1]))
+    array([1., 1.])
     """
 
     def __init__(
@@ -420,7 +839,7 @@ class CosineEmbeddingLoss(Loss):
         self._margin = margin
 
     def forward(self, input1: Any, input2: Any, label: Any, sample_weight: Any = None) -> Any:
-        """Loss of each sample: (N, C), (N, C) and labels (N,) to (N,)."""
+        """Loss of each sample."""
         return call(self._rule, input1, input2, label, sample_weight)
 
     def _rule(self, input1: Any, input2: Any, label: Any, sample_weight: Any) -> Any:
@@ -441,15 +860,39 @@ def _norm(x: Any) -> Any:
 
 
 class SDMLLoss(Loss):
-    """Smoothed deep metric learning on aligned pairs (arXiv:1905.12786).
-
-    Each row of the first array should be nearer to its partner than to the other rows of the
-    second.
+    """Smoothed deep metric learning on aligned pairs.
 
     Parameters
     ----------
     smoothing_parameter : float
         Probability given to the other rows together.
+    weight : float, optional
+        Accepted; the loss inside has none, as MXNet's.
+    batch_axis : int
+        Accepted; axis 0 stays.
+
+    Inputs
+    ------
+    x1, x2 : array (N, C), float
+        Row i of `x1` should be nearer to row i of `x2` than to its other rows.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.SDMLLoss``;
+    arXiv:1905.12786.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.array([[0.0, 0.0], [100.0, 0.0]])
+    >>> loss = mx.gluon.loss.SDMLLoss(smoothing_parameter=0)
+    >>> abs(loss(x, x).asnumpy()).round(3)
+    array([0., 0.], dtype=float32)
     """
 
     def __init__(
@@ -464,7 +907,7 @@ class SDMLLoss(Loss):
         self.smoothing_parameter = smoothing_parameter
 
     def forward(self, x1: Any, x2: Any) -> Any:
-        """Loss of each sample: (N, C) and (N, C) to (N,)."""
+        """Loss of each sample."""
         return call(self._rule, x1, x2)
 
     def _rule(self, x1: Any, x2: Any) -> Any:
@@ -485,14 +928,46 @@ class CTCLoss(Loss):
     Parameters
     ----------
     layout : str
-        ``NTC`` or ``TNC``: axes of the predictions (scores before softmax).
+        ``NTC`` or ``TNC``: axes of the predictions.
     label_layout : str
-        ``NT`` or ``TN``: axes of the labels; -1 ends a label where no lengths are given.
+        ``NT`` or ``TN``: axes of the labels.
+    weight : float, optional
+        Factor of the loss; None: none.
+
+    Inputs
+    ------
+    pred : array (N, T, C), float
+        Scores before softmax, in the order of `layout`.
+    label : array (N, L), int or float
+        Class numbers, in the order of `label_layout`; -1 ends a label where no lengths are given.
+    pred_lengths : array (N,), optional, int or float
+        Steps of each sample; T if left out.
+    label_lengths : array (N,), optional, int or float
+        Length of each label.
+    sample_weight : array (N,), optional, float
+        Factors of the samples.
+
+    Outputs
+    -------
+    array (N,), float
+        A number a sample: minus the logarithm of the probability of its label.
 
     Raises
     ------
     AssertionError
         For another layout, as MXNet raises.
+
+    Notes
+    -----
+    Source: seed ``gluon.loss.CTCLoss``;
+    Graves et al., Connectionist temporal classification, ICML 2006.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> loss = mx.gluon.loss.CTCLoss()
+    >>> loss(mx.np.zeros((1, 2, 2)), mx.np.array([[0]])).asnumpy().round(3)  # -log(3 / 4)
+    array([0.288], dtype=float32)
     """
 
     def __init__(
@@ -519,7 +994,7 @@ class CTCLoss(Loss):
         label_lengths: Any = None,
         sample_weight: Any = None,
     ) -> Any:
-        """Loss of each sample (N,)."""
+        """Loss of each sample."""
         return call(self._rule, pred, label, pred_lengths, label_lengths, sample_weight)
 
     def _rule(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -27,6 +29,30 @@ def compile_options(flags: Flags) -> Any:
         inline_limit=flags.inline_limit,
         **flags.options,
     )
+
+
+def options_for(graph: Graph, options: Any, flags: Flags) -> Any:
+    """Return the options for one graph: the interpreter's, where `partition_if_dynamic` is off.
+
+    Parameters
+    ----------
+    graph : Graph
+        As it was traced.
+    options : CompileOptions
+        What the flags ask for.
+    flags : Flags
+        Flags of `hybridize`.
+
+    Returns
+    -------
+    CompileOptions
+        `options`, unless sizes in the graph depend on data and it must not be cut.
+    """
+    scope = graph.scope
+    dynamic = scope is not None and any(scope.hint(Dim(n)) is None for n in scope.names())
+    if flags.partition_if_dynamic or not dynamic:
+        return options
+    return dataclasses.replace(options, backend="numpy", extra=())
 
 
 def prepare(graph: Graph) -> None:

@@ -19,6 +19,7 @@ from symgluon.errors import (
     DeferredInitializationError,
     DTypeError,
     ParameterShapeError,
+    SymgluonError,
 )
 from symgluon.ops.array import Array, parameter_writes, wrap
 from symgluon.ops.region import outside
@@ -43,11 +44,24 @@ def _array_class() -> type[Array]:
 def _device_list(device: Any) -> list[Device]:
     if device is None:
         return [current_device()]
-    return list(device) if isinstance(device, list | tuple) else [device]
+    devices = list(device) if isinstance(device, list | tuple) else [device]
+    if not devices or not all(isinstance(d, Device) for d in devices):
+        raise _DeviceListError(
+            f"expected a device such as mx.cpu(0), or a list of devices, received {device!r}"
+        )
+    return devices
 
 
 def _known(n: Any) -> bool:
     return isinstance(n, int) and n >= 0
+
+
+class _DeviceListError(AttributeValueError, AttributeError, TypeError):
+    """Something that is no device: an AttributeError in MXNet."""
+
+
+class _UninitializedError(SymgluonError, AssertionError):
+    """Values for a parameter that has no array yet: an AssertionError in MXNet."""
 
 
 class _ChoiceError(AttributeValueError, AssertionError):
@@ -55,24 +69,54 @@ class _ChoiceError(AttributeValueError, AssertionError):
 
 
 class Parameter:
-    """A weight of a block (seed: ``gluon.Parameter``).
+    """A weight of a block: an array on each of its devices, with its gradient.
 
     Parameters
     ----------
     name : str
-        Name; blocks name their parameters by attribute.
+        Name; a block names its parameters by attribute.
     grad_req : str
-        ``write``, ``add`` or ``null``.
+        ``write``: `backward` sets the gradient; ``add``: it adds to it; ``null``: there is none.
     shape : int or tuple of int, optional
         -1 (and 0) stand for dimensions that are found at the first call.
     dtype : dtype
         Of data and gradient.
     lr_mult, wd_mult : float
-        Factors of learning rate and weight decay.
+        Factors of learning rate and weight decay, read by the optimizer.
     init : Initializer or str, optional
-        How to initialise; default: what ``initialize`` is given.
+        How to initialise; what ``initialize`` is given if left out.
     allow_deferred_init : bool
         Whether the shape may be unknown when `initialize` is called.
+    differentiable : bool
+        False: `grad_req` is always ``null``.
+    stype, grad_stype : str
+        Storage type, ``default``, ``row_sparse`` or ``csr``; arrays are stored dense all the same.
+
+    Raises
+    ------
+    AssertionError
+        For another `grad_req` or storage type.
+
+    Notes
+    -----
+    Source: seed ``gluon.Parameter``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight = mx.gluon.Parameter("weight", shape=(2, 3), init="ones")
+    >>> weight.initialize()
+    >>> weight
+    Parameter (shape=(2, 3), dtype=float32)
+    >>> weight.data().asnumpy()
+    array([[1., 1., 1.],
+           [1., 1., 1.]], dtype=float32)
+    >>> with mx.autograd.record():
+    ...     loss = (weight.data() * 2).sum()
+    >>> loss.backward()
+    >>> weight.grad().asnumpy()
+    array([[2., 2., 2.],
+           [2., 2., 2.]], dtype=float32)
     """
 
     def __init__(
@@ -127,12 +171,19 @@ class Parameter:
         return self._name
 
     def _name_in_block(self, name: str) -> None:
-        """The block it is assigned to names it."""
-        self._name = name
+        """The block it is assigned to names it, unless the user did."""
+        if self._name in ("weight", "const"):
+            self._name = name
 
     @property
     def shape(self) -> Any:
-        """Shape; -1 for dimensions that are not known yet."""
+        """Shape; -1 for dimensions that are not known yet, None where nothing is known.
+
+        Raises
+        ------
+        AssertionError
+            When set to a shape that contradicts the known dimensions.
+        """
         if self._shape is None:
             return None
         return tuple(n if _known(n) else -1 for n in self._shape)
@@ -159,7 +210,7 @@ class Parameter:
 
     @property
     def dtype(self) -> Any:
-        """Dtype of data and gradient."""
+        """Dtype of data and gradient; setting it casts both."""
         return self._dtype
 
     @dtype.setter
@@ -173,7 +224,13 @@ class Parameter:
 
     @property
     def grad_req(self) -> str:
-        """What `backward` does with the gradient."""
+        """What `backward` does with the gradient: ``write``, ``add`` or ``null``.
+
+        Raises
+        ------
+        AssertionError
+            When set to anything else.
+        """
         return self._grad_req
 
     @grad_req.setter
@@ -208,10 +265,30 @@ class Parameter:
     ) -> None:
         """Give the parameter its values now, or at the first call if its shape is unknown.
 
+        Parameters
+        ----------
+        init : Initializer or str, optional
+            How; `Parameter.init` if left out, and then `default_init`.
+        device : Device or list of Device, optional
+            Where, a copy on each; the current device if left out.
+        default_init : Initializer, optional
+            For a parameter without an initializer of its own; ``Uniform()`` if left out.
+        force_reinit : bool
+            Initialise anew what is initialised already.
+        ctx : Device or list of Device, optional
+            Old name of `device`.
+        structural_name : str
+            Name in the net, for messages and for initializers that go by names.
+
         Raises
         ------
         ValueError
             If the shape is unknown and deferred initialisation is not allowed.
+
+        Warns
+        -----
+        UserWarning
+            If it is initialised already and stays as it is.
         """
         from symgluon import initializer
 
@@ -262,6 +339,8 @@ class Parameter:
             handle._owned = True
             write = getattr(rule, "init_weight_directly", rule)
             write(initializer.InitDesc(name, global_init=default), handle)
+            if getattr(default, "_verbose", False):
+                default._report(name, rule, handle)
         self._place(handle._content(), devices)
 
     def _place(self, values: np.ndarray, devices: Sequence[Device]) -> None:
@@ -327,6 +406,18 @@ class Parameter:
     def data(self, device: Device | None = None, ctx: Device | None = None) -> Any:
         """Return the array on a device.
 
+        Parameters
+        ----------
+        device : Device, optional
+            Which; the current one if left out, or else the first it is on.
+        ctx : Device, optional
+            Old name of `device`.
+
+        Returns
+        -------
+        array
+            The same handle at each call, while shape, dtype and devices stay.
+
         Raises
         ------
         RuntimeError
@@ -337,17 +428,29 @@ class Parameter:
         return self._cell(device if ctx is None else ctx)
 
     def list_data(self) -> list[Any]:
-        """Arrays on all devices."""
+        """Arrays on all devices, in the order of `list_device`."""
         self._check()
         return list(self._cells.values())
 
     def grad(self, device: Device | None = None, ctx: Device | None = None) -> Any:
         """Return the gradient on a device.
 
+        Parameters
+        ----------
+        device : Device, optional
+            Which; the current one if left out, or else the first it is on.
+        ctx : Device, optional
+            Old name of `device`.
+
+        Returns
+        -------
+        array
+            Of the shape and dtype of the parameter.
+
         Raises
         ------
         RuntimeError
-            If the parameter has none (``grad_req='null'``).
+            If the parameter has none (``grad_req='null'``), or is not initialised.
         """
         cell = self._cell(device if ctx is None else ctx)
         if cell.grad is None:
@@ -371,12 +474,19 @@ class Parameter:
     list_ctx = list_device
 
     def set_data(self, data: Any) -> None:
-        """Set the values on all devices; inside a trace the cell is written.
+        """Set the values on all devices; inside a trace the write is part of the graph.
+
+        Parameters
+        ----------
+        data : array
+            Of the shape of the parameter; another dtype is cast.
 
         Raises
         ------
-        ShapeError, DTypeError
-            If `data` does not fit.
+        AssertionError
+            If the shape is another one.
+        RuntimeError
+            If the parameter is not initialised.
         """
         shape = tuple(data.shape)
         if self._shape_known and all(isinstance(n, int) for n in shape) and shape != self._shape:
@@ -387,13 +497,15 @@ class Parameter:
         self.shape = shape
         if not self._cells:
             if self._deferred is None:
-                self._check()
-            else:
-                _, devices, _, _ = self._deferred
-                self._deferred = None
-                array = data._content() if isinstance(data, Array) else np.asarray(data)
-                self._place(np.array(array, self._dtype), devices)
-                return
+                raise _UninitializedError(
+                    f"Parameter {self._where()} has not been initialized: call initialize() before "
+                    "set_data()"
+                )
+            _, devices, _, _ = self._deferred
+            self._deferred = None
+            array = data._content() if isinstance(data, Array) else np.asarray(data)
+            self._place(np.array(array, self._dtype), devices)
+            return
         for cell in self._cells.values():
             value = data if isinstance(data, Array) else wrap(np.array(data))
             if value.dtype != cell.dtype:
@@ -412,7 +524,18 @@ class Parameter:
                 grad._data = np.zeros(cell.shape, cell.dtype)
 
     def reset_device(self, device: Any) -> None:
-        """Move the parameter to `device` (one or a list)."""
+        """Move the parameter to a device, or to each of several.
+
+        Parameters
+        ----------
+        device : Device or list of Device
+            Where to; several copies become their mean first.
+
+        Raises
+        ------
+        ValueError
+            If the parameter is not initialised.
+        """
         devices = _device_list(device)
         if self._cells:
             self._place(self._mean_over_devices(), devices)
@@ -426,7 +549,13 @@ class Parameter:
             )
 
     def reset_ctx(self, ctx: Any) -> None:
-        """Old name of :meth:`reset_device`."""
+        """Old name of :meth:`reset_device`.
+
+        Parameters
+        ----------
+        ctx : Device or list of Device
+            Where to.
+        """
         self.reset_device(ctx)
 
     def cast(self, dtype: Any) -> None:
@@ -504,6 +633,16 @@ class Parameter:
     def row_sparse_data(self, row_id: Any) -> Any:
         """Return rows of the parameter; storage is dense, so these are all its values.
 
+        Parameters
+        ----------
+        row_id : array (n,), int
+            Wanted rows; only its device counts.
+
+        Returns
+        -------
+        array
+            The parameter on that device.
+
         Raises
         ------
         RuntimeError
@@ -517,7 +656,23 @@ class Parameter:
         return self.data(row_id._device if isinstance(row_id, Array) else None)
 
     def list_row_sparse_data(self, row_id: Any) -> list[Any]:
-        """Return rows of the parameter on all devices (see :meth:`row_sparse_data`)."""
+        """Return rows of the parameter on all devices (see :meth:`row_sparse_data`).
+
+        Parameters
+        ----------
+        row_id : array (n,), int
+            Wanted rows.
+
+        Returns
+        -------
+        list of array
+            The parameter on each device.
+
+        Raises
+        ------
+        RuntimeError
+            If the parameter was not declared ``row_sparse``.
+        """
         self.row_sparse_data(row_id)
         return self.list_data()
 
@@ -543,21 +698,10 @@ class Parameter:
         saved["_trainer"] = None
         return saved
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        import copy
-
-        new = type(self).__new__(type(self))
-        memo[id(self)] = new
-        for key, value in self.__dict__.items():
-            if key == "_cells":
-                new._cells = {}
-            elif key == "_trainer":
-                new._trainer = None
-            else:
-                new.__dict__[key] = copy.deepcopy(value, memo)
-        if self._cells:
-            new._place(self._mean_over_devices().copy(), list(self._cells))
-        return new
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.__dict__.update(saved)
+        for cell in self._cells.values():
+            cell._owner = self  # traces know their parameters by it
 
 
 def _detached(value: Array) -> Array:
@@ -572,12 +716,28 @@ def _detached(value: Array) -> Array:
 
 
 class Constant(Parameter):
-    """A parameter that is not trained (seed: ``gluon.Constant``).
+    """A parameter that is not trained: its ``grad_req`` is always ``null``.
 
     Parameters
     ----------
     value : array
-        Its values.
+        Its values; it is initialised to them.  Float64 of NumPy becomes float32.
+    name : str
+        Name; a block names its parameters by attribute.
+
+    Notes
+    -----
+    Source: seed ``gluon.Constant``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mean = mx.gluon.Constant([[1.0, 2.0]])
+    >>> mean.initialize()
+    >>> mean, mean.grad_req
+    (Constant (shape=(1, 2), dtype=float32), 'null')
+    >>> mean.data().asnumpy()
+    array([[1., 2.]], dtype=float32)
     """
 
     def __init__(self, value: Any, name: str = "const") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.errors import DTypeError, FormatError, ShapeError, SymgluonError
+from symgluon.errors import (
+    AttributeValueError,
+    DTypeError,
+    FormatError,
+    ParameterShapeError,
+    SymgluonError,
+)
 from symgluon.formats import params as files
 from symgluon.formats.atomic import write_text
 
 if TYPE_CHECKING:
     from symgluon.gluon.block import Block
+
+
+class _LoadedDTypeError(DTypeError, AssertionError):
+    """A value of another dtype than the parameter's: an AssertionError in MXNet."""
+
+
+class _SourceError(AttributeValueError, AssertionError):
+    """An unknown `dtype_source`: an AssertionError in MXNet."""
+
+
+class _NoFolderError(SymgluonError, FileNotFoundError):
+    """The folder to write to does not exist: an MXNetError in MXNet."""
+
+
+class _StructureError(FormatError, KeyError):
+    """A description of another tree of blocks: a KeyError in MXNet."""
 
 
 class ParameterFileError(SymgluonError, AssertionError, ValueError):
@@ -30,7 +53,14 @@ def save_parameters(block: Block, filename: str, deduplicate: bool) -> None:
             continue
         seen.add(id(parameter))
         arrays[name] = parameter._mean_over_devices()
+    _check_folder(filename)
     files.save_params(filename, arrays)
+
+
+def _check_folder(filename: str) -> None:
+    folder = os.path.dirname(os.path.abspath(filename))
+    if not os.path.isdir(folder):
+        raise _NoFolderError(f"cannot write {filename}: there is no folder {folder}")
 
 
 def load_parameters(
@@ -100,7 +130,7 @@ def load_arrays(
         For a shape or dtype that does not fit.
     """
     if dtype_source not in ("current", "saved"):
-        raise ValueError(f"dtype_source is 'current' or 'saved', received {dtype_source!r}")
+        raise _SourceError(f"dtype_source is 'current' or 'saved', received {dtype_source!r}")
     params = block.collect_params()
     arrays = _match_names(arrays, params)
     if not allow_missing:
@@ -153,7 +183,7 @@ def _fit(
         )
         known = all(w not in (-1, 0) for w in want)
         if not fits and (known or array.size):
-            raise ShapeError(
+            raise ParameterShapeError(
                 f"parameter {name!r}: {where} has shape {tuple(array.shape)}, the block expects "
                 f"{tuple(want)}",
                 hint="load the file into a block with the same layer sizes",
@@ -162,7 +192,7 @@ def _fit(
     if array.dtype == dtype:
         return array
     if not cast_dtype:
-        raise DTypeError(
+        raise _LoadedDTypeError(
             f"parameter {name!r}: {where} has dtype {dtypes.name(array.dtype)}, the block has "
             f"{dtypes.name(dtype)}",
             hint="cast_dtype=True casts (dtype_source says to which dtype)",
@@ -176,6 +206,7 @@ def _fit(
 def save_model(block: Block, prefix: str) -> None:
     """Write the tree of blocks as ``prefix-model.json`` and its parameters beside it."""
     params = {id(p): f"p{i}" for i, p in enumerate(_unique(block))}
+    _check_folder(prefix)
     tree = _describe(block, params, {})
     arrays = {params[id(p)]: p._mean_over_devices() for p in _unique(block)}
     files.save_params(f"{prefix}-model.params", arrays)
@@ -188,9 +219,12 @@ def _unique(block: Block) -> list[Any]:
 
 def _describe(block: Block, params: dict[int, str], seen: dict[int, int]) -> dict[str, Any]:
     number = seen.setdefault(id(block), len(seen))
+    flags = getattr(block, "_flags", None)
+    hybridized = {"hybridized": dataclasses.asdict(flags)} if flags and flags.active else {}
     return {
         "type": type(block).__name__,
         "number": number,
+        **hybridized,
         "params": {
             name: {"array": params[id(p)], "shape": list(p.shape), "dtype": dtypes.name(p.dtype)}
             for name, p in block._reg_params.items()
@@ -219,7 +253,7 @@ def _restore(
     kind = tree.get("type")
     own, children = tree.get("params", {}), tree.get("children", {})
     if set(own) != set(block._reg_params) or set(children) != set(block._children):
-        raise FormatError(
+        raise _StructureError(
             f"block {where or '(root)'} is a {type(block).__name__} with parameters "
             f"{sorted(block._reg_params)} and children {sorted(block._children)}; the file "
             f"describes a {kind} with {sorted(own)} and {sorted(children)}",
@@ -230,5 +264,8 @@ def _restore(
         if array is None:
             raise FormatError(f"parameter {where}{name} is not in the parameter file", path=path)
         parameter._load(array, None, where + name)
+    flags, restore = tree.get("hybridized"), getattr(block, "_hybridize_as", None)
+    if isinstance(flags, dict) and restore is not None:
+        restore(flags)
     for name, child in block._children.items():
         _restore(child, children[name], arrays, path, f"{where}{name}.")

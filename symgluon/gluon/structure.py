@@ -11,10 +11,22 @@ LEAF = "*"
 
 
 def flatten(tree: Any, leaves: list[Array]) -> Any:
-    """Append the arrays of `tree` to `leaves`; returns a hashable description of the rest.
+    """Append the arrays of a structure to a list, and describe the rest.
 
-    Lists become ``("list", ...)``, tuples ``("tuple", ...)``, dicts ``("dict", (key, ...), ...)``, an
-    array ``"*"``, and any other Python value ``("value", type, value)``.
+    Lists become ``("list", ...)``, tuples ``("tuple", ...)``, dicts ``("dict", (key, ...), ...)``,
+    an array ``"*"``, and any other Python value ``("value", type, value)``.
+
+    Parameters
+    ----------
+    tree : object
+        Arrays in lists, tuples and dicts, and other Python values.
+    leaves : list of Array
+        Gets the arrays, in order.
+
+    Returns
+    -------
+    object
+        The description; hashable if the Python values are.
     """
     if isinstance(tree, Array):
         leaves.append(tree)
@@ -28,7 +40,20 @@ def flatten(tree: Any, leaves: list[Array]) -> Any:
 
 
 def unflatten(spec: Any, leaves: Any) -> Any:
-    """Rebuild what :func:`flatten` described; `leaves` is an iterator over arrays."""
+    """Rebuild what :func:`flatten` described.
+
+    Parameters
+    ----------
+    spec : object
+        The description.
+    leaves : iterator over Array
+        Its arrays, in order.
+
+    Returns
+    -------
+    object
+        A structure like the described one.
+    """
     if spec == LEAF:
         return next(leaves)
     kind = spec[0]

@@ -27,9 +27,45 @@ from symgluon.ops.region import Region
 
 
 class SymbolBlock(HybridBlock):
-    """Block that runs a symbol (seed: ``gluon.SymbolBlock``).
+    """Block that runs a symbol, such as a file that MXNet exported.
 
     Its parameters are the variables of the symbol that are not inputs, under their own names.
+
+    Parameters
+    ----------
+    outputs : SymbolProgram or symbol
+        What is computed.
+    inputs : str or list of str or list of symbol
+        Variables that are inputs, in call order.
+    params : dict of str to array, optional
+        Values of parameters.
+
+    Raises
+    ------
+    ValueError
+        If the symbol has no such variable.
+    TypeError
+        If `outputs` is no symbol.
+
+    Notes
+    -----
+    Source: seed ``gluon.SymbolBlock``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.nn.Dense(2, in_units=2)
+    >>> net.initialize(init="ones")
+    >>> net.hybridize()
+    >>> _ = net(mx.np.ones((1, 2)))
+    >>> symbol, params = net.export("dense")
+    >>> back = mx.gluon.SymbolBlock.imports(symbol, ["data"], params)
+    >>> back
+    SymbolBlock(
+      dense-symbol.json : 4 nodes, 2 parameters, inputs data
+    )
+    >>> back(mx.np.array([[1.0, 2.0]]))
+    array([[3., 3.]])
     """
 
     _program: SymbolProgram
@@ -91,13 +127,24 @@ class SymbolBlock(HybridBlock):
             ``NAME-symbol.json`` and ``NAME-0000.params``; without parameters call `initialize`.
         input_names : str or list of str
             Variables of the symbol that are inputs, in call order.
+        device : Device or list of Device, optional
+            Where the parameters go.
         allow_missing, ignore_extra : bool
             Accept variables that the parameter file lacks, and names the symbol lacks.
+        ctx : Device or list of Device, optional
+            Old name of `device`.
+
+        Returns
+        -------
+        SymbolBlock
+            The model.
 
         Raises
         ------
         FormatError
             If a file is damaged.
+        AssertionError
+            If the parameter file lacks variables, or holds others.
         UnsupportedOpError
             Naming every operator of the model that is not supported.
         """
@@ -110,7 +157,23 @@ class SymbolBlock(HybridBlock):
 
     @staticmethod
     def inputs_of(symbol_file: str, param_file: str) -> dict[str, tuple[int, ...] | None]:
-        """Variables that the parameter file does not hold, with the shapes the symbol states."""
+        """Variables that the parameter file does not hold, with the shapes the symbol states.
+
+        Parameters
+        ----------
+        symbol_file, param_file : str
+            ``NAME-symbol.json`` and ``NAME-0000.params``.
+
+        Returns
+        -------
+        dict of str to tuple of int or None
+            None where the symbol states no full shape.
+
+        Raises
+        ------
+        FormatError
+            If a file is damaged.
+        """
         program = SymbolProgram.load(symbol_file)
         known = set(strip_prefixes(_named(param_file)).values())
         shapes: dict[str, tuple[int, ...] | None] = {}
@@ -146,7 +209,25 @@ class SymbolBlock(HybridBlock):
 
     # ---- calling ---------------------------------------------------------------------------
     def forward(self, x: Any, *args: Any) -> Any:
-        """Run the symbol; one array, or a list if it has several outputs."""
+        """Run the symbol.
+
+        Parameters
+        ----------
+        x : array
+            First input.
+        *args : array
+            Further inputs.
+
+        Returns
+        -------
+        array or list of array
+            A list where the symbol has several outputs.
+
+        Raises
+        ------
+        ValueError
+            For another number of inputs.
+        """
         given = (x, *args)
         if len(given) != len(self._input_names or ()):
             raise ValueError(
@@ -160,7 +241,18 @@ class SymbolBlock(HybridBlock):
         return outs[0] if len(outs) == 1 else outs
 
     def infer_shape(self, *args: Any) -> None:
-        """Find the shapes of parameters from those of the inputs, through the operators."""
+        """Find the shapes of parameters from those of the inputs, through the operators.
+
+        Parameters
+        ----------
+        *args : array
+            Inputs of the call.
+
+        Raises
+        ------
+        DeferredInitializationError
+            If a shape cannot be found so.
+        """
         if all(p._shape_known for p in self._reg_params.values()):
             return
         scope = DimScope()
@@ -190,14 +282,15 @@ class SymbolBlock(HybridBlock):
         return self._program.records
 
     def cast(self, dtype: Any) -> None:
-        """Cast the parameters, statistics of batch normalisation included."""
+        """Cast the parameters to `dtype`, statistics of batch normalisation included."""
         super().cast(dtype)
 
     def __repr__(self) -> str:
         count = len(self._program.live)
+        inputs = ", ".join(self._input_names or ())
         return (
-            f"SymbolBlock({self._program.where or 'symbol'}: {count} nodes, "
-            f"{len(self._reg_params)} parameters; inputs {', '.join(self._input_names or ())})"
+            f"SymbolBlock(\n  {self._program.where or 'symbol'} : {count} nodes, "
+            f"{len(self._reg_params)} parameters, inputs {inputs}\n)"
         )
 
 

@@ -96,6 +96,7 @@ def trace(
     resolve_dims(graph, scope)
     hints = {name: scope.hint(Dim(name)) for name in scope.names()}
     graph.hints = {name: size for name, size in hints.items() if size is not None}
+    graph.scope = scope
     sources = _sources(graph, region, originals)
     return Traced(graph, scope, sources, out_spec, out_leaves, writes, _results(out_leaves), named)
 

@@ -45,6 +45,30 @@ class Trainer:
     ------
     ValueError
         If `params` is no list or dict of parameters, or the store is not a local one.
+    AssertionError
+        If the parameters are on different devices, or `optimizer_params` are given to an optimizer
+        that is made already.
+    AttributeValueError
+        For `compression_params`.
+
+    Notes
+    -----
+    Source: seed ``gluon.Trainer``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.nn.Dense(1, in_units=2, use_bias=False)
+    >>> net.initialize(init="ones")
+    >>> trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.5})
+    >>> with mx.autograd.record():
+    ...     loss = net(mx.np.array([[1.0, 2.0]])).sum()
+    >>> loss.backward()
+    >>> trainer.step(batch_size=1)
+    >>> net.weight.data().asnumpy()
+    array([[0.5, 0. ]], dtype=float32)
+    >>> trainer.learning_rate
+    0.5
     """
 
     def __init__(
@@ -126,6 +150,11 @@ class Trainer:
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate.
 
+        Parameters
+        ----------
+        lr : float
+            The new one.
+
         Raises
         ------
         UserWarning
@@ -168,12 +197,21 @@ class Trainer:
         self._allreduce()
 
     def update(self, batch_size: float, ignore_stale_grad: bool = False) -> None:
-        """Update the parameters by their gradients as they are; arguments as `step`.
+        """Update the parameters by their gradients as they are, without summing over devices.
+
+        Parameters
+        ----------
+        batch_size : int
+            Gradients are divided by it.
+        ignore_stale_grad : bool
+            Skip parameters whose gradient `backward` has not written since the last step.
 
         Raises
         ------
         AssertionError
             If the trainer was made with ``update_on_kvstore=True``.
+        UserWarning
+            For a parameter with such a gradient otherwise.
         """
         self._refuse_on_kvstore("update")
         self._optimizer.rescale_grad = self._scale / batch_size
@@ -223,11 +261,16 @@ class Trainer:
 
     # ---- files ---------------------------------------------------------------------------------
     def save_states(self, fname: str | os.PathLike[str]) -> None:
-        """Save the states of the optimizer (velocities, update counts) to a file."""
+        """Save the states of the optimizer (velocities, update counts) to the file `fname`."""
         write_bytes(fname, self._updaters[0].get_states(dump_optimizer=True))
 
     def load_states(self, fname: str | os.PathLike[str]) -> None:
         """Load what `save_states` wrote.
+
+        Parameters
+        ----------
+        fname : str or path
+            File to read.
 
         Raises
         ------

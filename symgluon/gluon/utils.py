@@ -41,13 +41,30 @@ def split_data(
 
     Parameters
     ----------
+    data : array
+        Of any shape and dtype.
     num_slice : int
-        Number of parts; without `even_split` the first ones are one longer where needed.
+        Number of parts.
+    batch_axis : int
+        Axis that is cut.
+    even_split : bool
+        Refuse parts of different sizes; otherwise the first ones are one longer where needed.
+
+    Returns
+    -------
+    list of array
+        The parts, sharing memory with `data` where MXNet's slices do.
 
     Raises
     ------
     ValueError
         If the parts would differ in size and `even_split` is set.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> [part.shape for part in mx.gluon.utils.split_data(mx.np.ones((5, 2)), 2, even_split=False)]
+    [(3, 2), (2, 2)]
     """
     size = data.shape[batch_axis]
     if even_split and size % num_slice != 0:
@@ -70,7 +87,36 @@ def split_data(
 def split_and_load(
     data: Any, ctx_list: Sequence[Any], batch_axis: int = 0, even_split: bool = True
 ) -> list[Any]:
-    """Split an array into one part a device; arguments as `split_data`."""
+    """Split an array into one part a device.
+
+    Parameters
+    ----------
+    data : array or nested list of numbers
+        Of any shape and dtype.
+    ctx_list : list of Device
+        Where the parts go.
+    batch_axis : int
+        Axis that is cut.
+    even_split : bool
+        Refuse parts of different sizes; otherwise the first ones are one longer where needed.
+
+    Returns
+    -------
+    list of array
+        A part on each device.
+
+    Raises
+    ------
+    ValueError
+        If the parts would differ in size and `even_split` is set.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> parts = mx.gluon.utils.split_and_load(mx.np.ones((4, 2)), [mx.cpu(0), mx.cpu(1)])
+    >>> [(part.shape, part.device) for part in parts]
+    [((2, 2), cpu(0)), ((2, 2), cpu(1))]
+    """
     if not isinstance(data, Array):
         from symgluon import ndarray, numpy
 
@@ -86,6 +132,10 @@ def clip_global_norm(arrays: Sequence[Any], max_norm: float, check_isfinite: boo
 
     Parameters
     ----------
+    arrays : list of array, float
+        What is scaled, if at all.
+    max_norm : float
+        Bound of the norm.
     check_isfinite : bool
         Warn if the norm is not finite, and return it as a number.
 
@@ -98,6 +148,20 @@ def clip_global_norm(arrays: Sequence[Any], max_norm: float, check_isfinite: boo
     ------
     IndexError
         If there are no arrays.
+
+    Warns
+    -----
+    UserWarning
+        If the norm is not finite and `check_isfinite` is set.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.array([3.0, 4.0])
+    >>> mx.gluon.utils.clip_global_norm([x], max_norm=1.0)
+    5.0
+    >>> x.asnumpy().round(3)
+    array([0.6, 0.8], dtype=float32)
     """
     if not arrays:
         raise IndexError("clip_global_norm: there are no arrays")
@@ -128,7 +192,20 @@ def clip_global_norm(arrays: Sequence[Any], max_norm: float, check_isfinite: boo
 
 # ---- files -------------------------------------------------------------------------------------
 def check_sha1(filename: str | os.PathLike[str], sha1_hash: str) -> bool:
-    """Whether the SHA-1 of a file is `sha1_hash`."""
+    """Whether the SHA-1 of a file is a given one.
+
+    Parameters
+    ----------
+    filename : str or path
+        File to read.
+    sha1_hash : str
+        Hexadecimal digits.
+
+    Returns
+    -------
+    bool
+        Whether they agree.
+    """
     digest = hashlib.sha1(usedforsecurity=False)
     with open(filename, "rb") as file:
         while block := file.read(1 << 20):
@@ -137,7 +214,13 @@ def check_sha1(filename: str | os.PathLike[str], sha1_hash: str) -> bool:
 
 
 def replace_file(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> None:
-    """Rename a file, over an existing one too, in one step."""
+    """Rename a file, over an existing one too, in one step.
+
+    Parameters
+    ----------
+    src, dst : str or path
+        Old and new name.
+    """
     os.replace(src, dst)
 
 
@@ -153,12 +236,18 @@ def download(
 
     Parameters
     ----------
+    url : str
+        Address (``http``, ``https`` or ``file``).
     path : str, optional
         File or folder to store it in; default: the name in `url`, here.
+    overwrite : bool
+        Download it even if it is there.
     sha1_hash : str, optional
         SHA-1 it must have; a file with another one is downloaded anew.
     retries : int
         How often a failed download is tried again.
+    verify_ssl : bool
+        Check the certificate of the server.
 
     Returns
     -------
@@ -167,6 +256,8 @@ def download(
 
     Raises
     ------
+    ValueError
+        For an address without a name, of another kind, or `retries` below 0.
     MXNetError
         If it cannot be downloaded, or has another SHA-1: nothing is left behind then.
     """
@@ -230,7 +321,18 @@ def _fetch(url: str, target: str, verify_ssl: bool) -> None:
 
 # ---- shapes ------------------------------------------------------------------------------------
 def shape_is_known(shape: Any) -> bool:
-    """Whether a shape, as users write it, has no unknown dimension."""
+    """Whether a shape, as users write it, has no unknown dimension.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        Unknown dimensions are -1 with NumPy shapes (``npx.set_np``), 0 without.
+
+    Returns
+    -------
+    bool
+        False for None.
+    """
     if shape is None:
         return False
     unknown = -1 if state.np_shape else 0
@@ -250,9 +352,24 @@ def split_rnn_params(
 ) -> dict[str, Any]:
     """Split the flat vector of a recurrent layer into its weights and biases.
 
+    Parameters
+    ----------
+    param : array (size,), float
+        Parameter ``rnn_param`` of `RNN`, `LSTM` or `GRU`.
+    mode : str
+        ``rnn_relu``, ``rnn_tanh``, ``lstm`` or ``gru``.
+    num_layers : int
+        Number of layers.
+    input_size, hidden_size : int
+        Sizes of input and hidden state.
+    bidirectional : bool
+        Whether there are two directions.
+    projection_size : int, optional
+        Size of the projected hidden state.
+
     Returns
     -------
-    dict
+    dict of str to array
         ``l0_i2h_weight``, ``r0_h2h_bias``, ... (`l`: forward, `r`: backward direction).
     """
     from symgluon.ops.kernels.rnn import RnnConfig, unpack_params

@@ -1,7 +1,8 @@
 """Floating-point operations of a node, where they are known (multiply and add are two).
 
 Products of matrices and windows are counted exactly, elementwise operators and reductions as one a
-number, what only moves data as none.  A symbolic size gives a symbolic count.
+number, what only moves data as none; a loop over slices so often as its body runs, a branch as the
+larger one.  A symbolic size gives a symbolic count.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ _MOVE_NAMES = (
     "swapaxes moveaxis rollaxis expand_dims squeeze concatenate stack split tile repeat flip roll "
     "rot90 pad take gather_nd scatter_nd embedding zeros_like ones_like tril triu diagonal "
     "make_diag diag depth_to_space space_to_depth arange eye tri one_hot where pick batch_take "
-    "take_along_axis"
+    "take_along_axis sequence_mask mae_regression_output linear_regression_output"
 )
 _MOVES = frozenset(_MOVE_NAMES.split())  # these only move data
-_REDUCTIONS = ("sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin", "cumsum")
+_REDUCTIONS = (
+    "sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin", "cumsum",
+    "global_pooling", "adaptive_avg_pool",
+)  # fmt: skip
+#: functions of each number that are no members of the families
+_ELEMENTWISE = ("clip", "leaky_relu", "prelu", "elu", "selu", "hard_sigmoid", "around")
 
 
 def _shape(node: Node, slot: int) -> Any:
@@ -58,6 +64,25 @@ def _pooling(node: Node) -> Any:
     return _out_size(node) * prod(window)
 
 
+def _attention(node: Node) -> Any:
+    """Both products, and for each score the scale and the softmax."""
+    query, keys = _shape(node, 0), _shape(node, 1)[-2]
+    return (2 * prod(query) + 2 * _out_size(node) + 5 * prod(query[:-1])) * keys
+
+
+def _recurrent(node: Node) -> Any:
+    """Products with all weights, each step; the biases are not multiplied."""
+    attrs = node.op.attrs()
+    gates = {"lstm": 4, "gru": 3}.get(attrs["mode"], 1)
+    cells = attrs["num_layers"] * (2 if attrs["bidirectional"] else 1)
+    weights = prod(_shape(node, 1)) - 2 * gates * cells * attrs["state_size"]
+    return 2 * prod(_shape(node, 0)[:2]) * weights
+
+
+def _per_output(factor: int) -> Callable[[Node], Any]:
+    return lambda node: factor * _out_size(node)
+
+
 def _per_input(factor: int) -> Callable[[Node], Any]:
     return lambda node: factor * prod(_shape(node, 0))
 
@@ -81,6 +106,14 @@ _RULES: dict[str, Callable[[Node], Any]] = {
     "instance_norm": _per_input(8),
     "gelu": _per_input(8),
     "rms_norm": _per_input(6),
+    "softmax_output": _per_input(4),
+    "rnn": _recurrent,
+    "attention": _attention,
+    "mish": _per_input(4),
+    "bilinear_resize": _per_output(7),
+    **dict.fromkeys(("norm", "euclidean_norm"), _per_input(2)),
+    **dict.fromkeys(("var", "std"), _per_input(3)),
+    **dict.fromkeys(_ELEMENTWISE, _per_input(1)),
     **dict.fromkeys(_REDUCTIONS, _per_input(1)),
 }
 
@@ -95,11 +128,24 @@ def node_flops(node: Node) -> Any:
         return None
     held = bodies(node.op)
     if held:
-        return flops(held[0])[0] if name in ("call", "graph_op", "fused") else None
+        return _held(node, held)
     rule = _RULES.get(name)
     if rule is not None:
         return rule(node)
     return _out_size(node) if getattr(type(node.op), "ufunc", None) is not None else None
+
+
+def _held(node: Node, held: list[Graph]) -> Any:
+    """Operations of a body once a call, once a slice, or those of the larger branch."""
+    name = node.op.name
+    each = [flops(body)[0] for body in held]
+    if name in ("call", "graph_op", "fused"):
+        return each[0]
+    if name == "foreach" and node.op.attrs()["scans"]:
+        return each[0] * _shape(node, 0)[0]
+    if name == "cond" and all(isinstance(n, int) for n in each):
+        return max(each)
+    return None
 
 
 def flops(graph: Graph) -> tuple[Any, list[str]]:

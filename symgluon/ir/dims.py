@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
-from symgluon.errors import ShapeError, TraceError
+from symgluon.errors import ShapeError, TraceError, UnsupportedOpError
 from symgluon.ir import poly
 from symgluon.ir.dimension import (
     RELATIONS,
@@ -139,12 +139,30 @@ class DimScope:
             scope.declare(name, hint)
         return scope
 
-    def fork(self) -> DimScope:
-        """Return a scope that knows what this one knows and keeps guards of its own."""
+    def fork(self, hints: Mapping[str, int] | None = None) -> DimScope:
+        """Return a scope that knows what this one knows and keeps guards of its own.
+
+        `hints` are the sizes of another call that its guards let through.
+        """
         new = DimScope()
-        new._names, new._hints = dict(self._names), dict(self._hints)
-        new._order, new._solved = dict(self._order), dict(self._solved)
-        new._facts = self._facts.copy()
+        new._know(self)
+        for name, hint in (hints or {}).items():
+            if name in new._names:
+                new._names[name] = new._names[name]._replace(hint=hint)
+                new._hints[name] = hint
+            else:
+                new.declare(name, hint)
+        return new
+
+    def _know(self, other: DimScope) -> None:
+        self._names, self._hints = dict(other._names), dict(other._hints)
+        self._order, self._solved = dict(other._order), dict(other._solved)
+        self._facts = other._facts.copy()
+
+    def closed(self) -> DimScope:
+        """Return a scope that knows what this one knows and learns nothing: for lowerings."""
+        new = _ClosedScope()
+        new._know(self)
         return new
 
     def __enter__(self) -> Self:
@@ -303,8 +321,7 @@ class DimScope:
             f"the number of dimension {poly.text(p)} is not known while tracing: "
             f"{missing[0]!r}{source} depends on data",
             line=user_line(),
-            hint="Leave this block un-hybridized, or compile it with "
-            "optimize_for(..., partition_if_dynamic=True).",
+            hint="Leave this block un-hybridized: eager code knows the number.",
         )
 
     def _record(self, p: Poly, relation: str) -> None:
@@ -406,3 +423,23 @@ def _bind_computed(want: Dim, have: int, env: dict[str, int]) -> bool:
         env[missing[0]] = solved
         return True
     return False
+
+
+class _ClosedScope(DimScope):
+    """What a trace learned, after the trace: nobody could keep another guard any more."""
+
+    def ask(self, p: Poly, relation: str) -> bool:
+        """Answer whether ``p relation 0`` follows from what is known.
+
+        Raises
+        ------
+        UnsupportedOpError : if it does not.
+        """
+        p = self._resolve(p)
+        known = self._facts.decide(p, relation)
+        if known is None:
+            raise UnsupportedOpError(
+                f"what the operator is made of depends on sizes that are free: whether "
+                f"{poly.text(p)} {relation} 0"
+            )
+        return known

@@ -32,7 +32,28 @@ class Origin(NamedTuple):
 
 
 class Value:
-    """One result of a node, or an input, parameter or constant of a graph."""
+    """One result of a node, or an input, parameter or constant of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        Whose it is.
+    name : str
+        Unique in the graph.
+    type : TensorType
+        Shape and dtype.
+    producer : Node, optional
+        The node whose result it is.
+    index : int
+        Which result of it.
+    kind : str
+        ``node``, ``input``, ``param`` or ``constant``.
+
+    Attributes
+    ----------
+    uses : dict
+        Pairs of a node and the number of the operand that reads the value, in order.
+    """
 
     __slots__ = ("graph", "index", "kind", "name", "producer", "type", "uses")
 
@@ -77,7 +98,24 @@ class Value:
 
 
 class Node:
-    """An operator applied to values."""
+    """An operator applied to values.
+
+    Parameters
+    ----------
+    op : Op
+        The operator, its attributes set.
+    inputs : list of Value or None
+        Operands; None for an optional one that is left out.
+    origin : tuple of Origin
+        Where it comes from; several where nodes were merged.
+
+    Attributes
+    ----------
+    outputs : list of Value
+        Results.
+    order : int
+        Place in a topological order.
+    """
 
     __slots__ = ("inputs", "op", "order", "origin", "outputs")
 
@@ -106,6 +144,11 @@ class Node:
 class Graph:
     """A function from inputs and parameters to outputs.
 
+    Parameters
+    ----------
+    name : str
+        Name in texts and files.
+
     Attributes
     ----------
     inputs : list of Value
@@ -119,6 +162,25 @@ class Graph:
         Results; those from `writes` are assigned to a cell after the call.
     writes : dict of int to Value
         Output index to the input or parameter whose cell takes that result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from symgluon.ir.graph import Graph
+    >>> from symgluon.ir.op import OPS
+    >>> from symgluon.ir.types import TensorType
+    >>> import symgluon.ops  # declares the operators
+    >>> graph = Graph("double")
+    >>> x = graph.add_input("x", TensorType((2, 3), np.dtype("float32")))
+    >>> node = graph.add(OPS["add"](), [x, x])
+    >>> graph.set_outputs([node.output])
+    >>> print(graph)
+    graph double(%x: float32[2,3]) -> float32[2,3] {  # 1 nodes
+      %add: float32[2,3] = add(%x, %x)
+      return %add
+    }
+    >>> x.users() == [node]
+    True
     """
 
     def __init__(self, name: str = "graph") -> None:
@@ -135,6 +197,8 @@ class Graph:
         self.draws: list[tuple[Value, Op]] = []
         #: sizes of named dimensions at the trace, for estimates such as the memory plan
         self.hints: dict[str, int] = {}
+        #: what the trace learned about the named dimensions; lowerings ask it
+        self.scope: Any = None
         #: which result takes the buffer of which operand, and the memory plan; both are dropped by
         #: the pass manager when a pass changes the graph
         self.inplace: dict[Value, Value] = {}
@@ -199,19 +263,58 @@ class Graph:
                 return name
 
     def add_input(self, name: str, type: TensorType) -> Value:
-        """Append an input."""
+        """Append an input.
+
+        Parameters
+        ----------
+        name : str
+            Wished name.
+        type : TensorType
+            Its type.
+
+        Returns
+        -------
+        Value
+            The input.
+        """
         value = Value(self, self.unique(name), type, kind="input")
         self.inputs.append(value)
         return value
 
     def add_param(self, name: str, type: TensorType) -> Value:
-        """Append a parameter called `name`."""
+        """Append a parameter.
+
+        Parameters
+        ----------
+        name : str
+            Structural name.
+        type : TensorType
+            Its type.
+
+        Returns
+        -------
+        Value
+            The parameter.
+        """
         value = Value(self, self.unique(name), type, kind="param")
         self.params[name] = value
         return value
 
     def add_constant(self, array: np.ndarray, name: str = "const") -> Value:
-        """Return the constant with the content of `array` (small equal ones are stored once)."""
+        """Return the constant with some content (small equal ones are stored once).
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            The content; copied if it can be written to.
+        name : str
+            Wished name.
+
+        Returns
+        -------
+        Value
+            The constant.
+        """
         array = np.asarray(array)
         key: Any = None
         if array.size <= 64 and array.dtype != object:
@@ -231,7 +334,18 @@ class Graph:
         return value
 
     def drop_leaf(self, value: Value) -> None:
-        """Forget an unused constant, parameter or input."""
+        """Forget an unused constant, parameter or input.
+
+        Parameters
+        ----------
+        value : Value
+            The leaf.
+
+        Raises
+        ------
+        VerifyError
+            If it is still used.
+        """
         if value.uses or value in self.outputs:
             raise VerifyError(f"{value!r} is still used")
         if value.kind == "constant":
@@ -245,7 +359,12 @@ class Graph:
     def freeze(self, value: Value, array: np.ndarray) -> None:
         """Turn an input or parameter into a constant of the same name.
 
-        `array` is not copied: nobody may write to it while the graph is in use.
+        Parameters
+        ----------
+        value : Value
+            The input or parameter.
+        array : numpy.ndarray
+            Not copied: nobody may write to it while the graph is in use.
         """
         if value.kind == "param":
             self.params = {k: v for k, v in self.params.items() if v is not value}
@@ -257,7 +376,18 @@ class Graph:
         self.constants[value] = content
 
     def drop_constants(self, values: Sequence[Value]) -> None:
-        """Forget unused constants."""
+        """Forget unused constants.
+
+        Parameters
+        ----------
+        values : sequence of Value
+            The constants.
+
+        Raises
+        ------
+        VerifyError
+            If one is still used.
+        """
         gone = set(values)
         for value in gone:
             if value.uses:
@@ -278,7 +408,28 @@ class Graph:
         origin: tuple[Origin, ...] = (),
         before: Node | None = None,
     ) -> Node:
-        """Add a node at the end, or before the node `before`; `types` default to ``op.infer``."""
+        """Add a node.
+
+        Parameters
+        ----------
+        op : Op
+            The operator.
+        inputs : sequence of Value or None
+            Its operands.
+        types : TensorType, or sequence of them, optional
+            Types of the results; ``op.infer`` finds them if left out.
+        name : str
+            Wished name of the results; that of the operator if empty.
+        origin : tuple of Origin
+            Where it comes from.
+        before : Node, optional
+            Node that it stands before; at the end if left out.
+
+        Returns
+        -------
+        Node
+            The node.
+        """
         if types is None:
             types = op.infer(*[None if v is None else v.type for v in inputs])
         several = not isinstance(types, TensorType)
@@ -323,7 +474,18 @@ class Graph:
             self.nx.remove_edge(value.producer, node, key=slot)
 
     def remove(self, node: Node) -> None:
-        """Remove a node whose results nobody reads."""
+        """Remove a node whose results nobody reads.
+
+        Parameters
+        ----------
+        node : Node
+            The node.
+
+        Raises
+        ------
+        VerifyError
+            If a result is still used.
+        """
         for value in node.outputs:
             if value.uses or value in self.outputs:
                 raise VerifyError(f"{node!r} cannot be removed: %{value.name} is still used")
@@ -334,7 +496,17 @@ class Graph:
         del self._nodes[node]
 
     def set_input(self, node: Node, slot: int, value: Value | None) -> None:
-        """Let operand `slot` of `node` be `value`."""
+        """Let an operand of a node be another value.
+
+        Parameters
+        ----------
+        node : Node
+            The node.
+        slot : int
+            Number of the operand.
+        value : Value or None
+            The value.
+        """
         old = node.inputs[slot]
         if old is not None:
             self._unlink(node, slot, old)
@@ -345,7 +517,13 @@ class Graph:
                 self.renumber()
 
     def replace_all_uses(self, old: Value, new: Value) -> None:
-        """Let everybody who reads `old`, the graph's outputs included, read `new`."""
+        """Let everybody who reads a value, the graph's outputs included, read another one.
+
+        Parameters
+        ----------
+        old, new : Value
+            What is read now, and from then on.
+        """
         if old is new:
             return
         late = False
@@ -362,7 +540,7 @@ class Graph:
             self.renumber()
 
     def set_outputs(self, outputs: Sequence[Value]) -> None:
-        """Replace the list of results."""
+        """Replace the list of results by `outputs`."""
         self.outputs = list(outputs)
 
     def inline(
@@ -375,10 +553,27 @@ class Graph:
         origin: tuple[Origin, ...] = (),
         before: Node | None = None,
     ) -> list[Value]:
-        """Copy the nodes of `body` with its operands bound; returns the copies of its outputs.
+        """Copy the nodes of another graph with its operands bound.
 
-        `rename` maps each operator and `retype` each type (symbolic dimensions of the body to
-        those of the caller); `origin` is put in front of each block path.
+        Parameters
+        ----------
+        body : Graph
+            The other graph; it stays as it is.
+        operands : sequence of Value
+            What stands for ``body.operands()``.
+        rename : callable, optional
+            Maps each operator (symbolic dimensions of the body to those of the caller).
+        retype : callable, optional
+            Maps each type likewise.
+        origin : tuple of Origin
+            Put in front of each block path.
+        before : Node, optional
+            Node that the copies stand before; at the end if left out.
+
+        Returns
+        -------
+        list of Value
+            Copies of the outputs of `body`.
         """
         env: dict[Value, Value] = dict(zip(body.operands(), operands, strict=True))
         for constant, array in body.constants.items():
@@ -398,7 +593,13 @@ class Graph:
 
     # ---- order -----------------------------------------------------------------------------
     def renumber(self) -> None:
-        """Number the nodes anew: topological, ties by the old order (a heap, linear memory)."""
+        """Number the nodes anew: topological, ties by the old order (a heap, linear memory).
+
+        Raises
+        ------
+        VerifyError
+            If there is a cycle.
+        """
         waiting: dict[Node, int] = {}
         ready: list[tuple[int, int, Node]] = []
         for tie, node in enumerate(self._nodes):
@@ -429,7 +630,18 @@ class Graph:
 
     # ---- whole graphs ----------------------------------------------------------------------
     def copy(self, name: str = "") -> Graph:
-        """Return an independent copy (operators, arrays and bodies are shared: immutable)."""
+        """Return an independent copy; operators, arrays and bodies are shared: they are immutable.
+
+        Parameters
+        ----------
+        name : str
+            Its name; that of the graph if empty.
+
+        Returns
+        -------
+        Graph
+            The copy.
+        """
         new = Graph(name or self.name)
         operands = [new.add_input(v.name, v.type) for v in self.inputs]
         operands += [new.add_param(k, v.type) for k, v in self.params.items()]
@@ -438,6 +650,7 @@ class Graph:
         new.writes = {i: env[v] for i, v in self.writes.items()}
         new.draws = [(env[v], op) for v, op in self.draws]
         new.metadata, new.hints = dict(self.metadata), dict(self.hints)
+        new.scope = self.scope
         return new
 
     def take(self, other: Graph) -> None:
@@ -474,8 +687,8 @@ class Graph:
         return summary(self)
 
     def to_dot(self) -> str:
-        """Return the graph in Graphviz's language."""
-        from symgluon.ir.printer import to_dot
+        """Return the graph in Graphviz's language, a cluster a block."""
+        from symgluon.ir.dot import to_dot
 
         return to_dot(self)
 
@@ -490,12 +703,25 @@ class Graph:
 
 
 def bodies(op: Op) -> list[Graph]:
-    """Return the graphs that an operator holds as fields (call, loop and branch bodies)."""
+    """Return the graphs that the operator `op` holds as fields (call, loop and branch bodies)."""
+    if not any([isinstance(v, Graph) for v in op.__dict__.values()]):
+        return []  # almost all: no dictionary is made for them
     return [v for v in op.attrs().values() if isinstance(v, Graph)]
 
 
 def join_origins(outer: tuple[Origin, ...], inner: tuple[Origin, ...]) -> tuple[Origin, ...]:
-    """Origins of a node that is inlined: the call's block path in front of the body's."""
+    """Origins of a node that is inlined: the call's block path in front of the body's.
+
+    Parameters
+    ----------
+    outer, inner : tuple of Origin
+        Those of the call, and of the node in the body.
+
+    Returns
+    -------
+    tuple of Origin
+        Those of the copy.
+    """
     if not outer:
         return inner
     head = outer[0].block

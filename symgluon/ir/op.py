@@ -51,8 +51,18 @@ class Sample(NamedTuple):
 def S(*operands: Any, **attrs: Any) -> Sample:
     """Build a :class:`Sample`.
 
-    An operand is a shape (tuple or int: float data), ``None`` (absent optional operand), a NumPy
-    array (taken as it is) or a callable ``rng -> array``.
+    Parameters
+    ----------
+    *operands : tuple, int, None, numpy.ndarray or callable
+        A shape (float data), ``None`` (absent optional operand), an array (taken as it is) or a
+        callable ``rng -> array``.
+    **attrs : object
+        Attributes.
+
+    Returns
+    -------
+    Sample
+        The sample.
     """
     return Sample(operands, attrs)
 
@@ -63,6 +73,28 @@ class Op:
 
     Subclasses annotate attributes and define facets; each facet that is absent has a default
     (table in ``docs/architecture.md``, section 3).
+
+    Parameters
+    ----------
+    *args : object
+        Attributes in the order of `fields`.
+    **kwargs : object
+        Attributes by name.
+
+    Raises
+    ------
+    AttributeValueError
+        For unknown, missing or unfit attributes.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> from symgluon.ir.op import OPS
+    >>> op = OPS["softmax"](axis=1)
+    >>> op, op.attrs()["axis"]
+    (softmax[axis=1], 1)
+    >>> op.infer(mx.np.ones((2, 3)).type)
+    float32[2,3]
     """
 
     name: ClassVar[str] = ""
@@ -79,6 +111,10 @@ class Op:
     #: eager float32 calls go to a one-operator ONNX Runtime session from this many elements of
     #: the first operand on; None: never (``docs/performance.md``)
     eager_min: ClassVar[int | None] = None
+    #: what `eager_min` counts instead, from the arrays (products count multiplications)
+    eager_work: ClassVar[Callable[..., int] | None] = None
+    #: operands after the first are weights, worth building into a session while they stay the same
+    reads_weights: ClassVar[bool] = False
     #: dtypes of the operands -> dtypes they must be cast to before the operator sees them
     coerce: ClassVar[Callable[..., Any] | None] = None
     #: checks arrays that a session would compute nonsense from; called before one runs
@@ -171,7 +207,7 @@ class Op:
         return f"{self.name}[{shown}]" if shown else self.name
 
     def map_dims(self, function: Callable[[Any], Any]) -> Any:
-        """Return the operator with every symbolic dimension in its attributes mapped."""
+        """Return the operator with every symbolic dimension in its attributes mapped by `function`."""
         changed = {}
         for f in type(self).fields:
             value = self.__dict__[f]
@@ -182,19 +218,45 @@ class Op:
 
     # ---- facets ----------------------------------------------------------------------------
     def infer(self, *types: Any) -> Any:
-        """Types of the operands to the type of the result (a tuple for several results)."""
+        """Types of the operands, `types`, to the type of the result (a tuple for several results)."""
         return _derive.infer(self, types)
 
     def kernel(self, *arrays: Any) -> Any:
-        """NumPy arrays to NumPy arrays: the judge of every backend."""
+        """NumPy `arrays` to NumPy arrays: the judge of every backend."""
         return _derive.kernel(self, arrays)
 
     def grad(self, ct: Any, y: Any, *inputs: Any) -> Any:
-        """Cotangent of the result to the cotangents of the operands, in operators."""
+        """Cotangent of the result to the cotangents of the operands, in operators.
+
+        Parameters
+        ----------
+        ct, y : Array, or tuple of Array
+            Cotangent of the result, and the result.
+        *inputs : Array or None
+            The operands.
+
+        Returns
+        -------
+        Array or None, or tuple of those
+            A cotangent for each operand; None: not differentiable.
+        """
         return _derive.grad(self, ct, inputs)
 
     def onnx(self, g: Any, *names: Any) -> Any:
-        """Emit ONNX nodes through the builder `g`; ``NotImplemented`` means: by decompose."""
+        """Emit ONNX nodes; ``NotImplemented`` means: by what the operator is composed of.
+
+        Parameters
+        ----------
+        g : Builder
+            Emits nodes: ``g.Relu(x)``; tells types and shapes of names.
+        *names : str or None
+            Operands in the model.
+
+        Returns
+        -------
+        str, tuple of str, or NotImplemented
+            The results in the model.
+        """
         return NotImplemented
 
     @classmethod
@@ -223,7 +285,15 @@ _derive: Any  # infer, kernel and grad from `decompose` (``ops.derive``)
 
 
 def set_dispatcher(function: Callable[..., Any], derive: Any) -> None:
-    """Install the one door that every operator call goes through, and the derived facets."""
+    """Install the one door that every operator call goes through, and the derived facets.
+
+    Parameters
+    ----------
+    function : callable
+        Operator and operands to results.
+    derive : module
+        ``infer``, ``kernel`` and ``grad`` of operators that are compositions.
+    """
     global _dispatch, _derive
     _dispatch, _derive = function, derive
 
@@ -232,12 +302,27 @@ C = TypeVar("C", bound=type[Op])
 
 
 def snake_case(name: str) -> str:
-    """``LayerNorm`` -> ``layer_norm``."""
+    """Turn `name` from ``LayerNorm`` into ``layer_norm``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def register(cls: type[Op], name: str, mx: str) -> None:
-    """Enter `cls` under its own name and under its MXNet names (``name:convention,convention``)."""
+    """Enter an operator under its own name and under its MXNet names.
+
+    Parameters
+    ----------
+    cls : type
+        Subclass of `Op`.
+    name : str
+        Name in the IR.
+    mx : str
+        MXNet's names, separated by blanks, each ``name:convention,convention``.
+
+    Raises
+    ------
+    AttributeValueError
+        If a name is taken.
+    """
     if name in OPS:
         raise AttributeValueError(f"operator {name!r} is declared twice")
     cls.name = name
@@ -246,7 +331,20 @@ def register(cls: type[Op], name: str, mx: str) -> None:
 
 
 def register_mx(names: str, target: Any) -> None:
-    """Let each of MXNet's `names` mean `target`."""
+    """Let MXNet's names mean something.
+
+    Parameters
+    ----------
+    names : str
+        Separated by blanks, each ``name:convention,convention``.
+    target : type or MxFunction
+        Subclass of `Op`, or a function of operators.
+
+    Raises
+    ------
+    AttributeValueError
+        If a name is taken.
+    """
     for row in names.split():
         mx_name, _, conventions = row.partition(":")
         if mx_name in MX_NAMES:
@@ -264,6 +362,11 @@ def op(mx: str = "", *, name: str = "") -> Callable[[C], C]:
         (``sum:rank1``), see :mod:`symgluon.ops.mx`.
     name : str
         Name in the IR; by default the class name in snake case.
+
+    Returns
+    -------
+    callable
+        Class decorator; the class is returned as it is.
     """
 
     def declare(cls: C) -> C:
@@ -288,5 +391,23 @@ def get_op(name: str) -> type[Op]:
 
 
 def from_strings(cls: type[Op], attrs: Mapping[str, str]) -> dict[str, Any]:
-    """Parse MXNet's string attributes by the fields of `cls`; unknown ones are an error."""
+    """Parse MXNet's string attributes.
+
+    Parameters
+    ----------
+    cls : type
+        Subclass of `Op`.
+    attrs : mapping of str to str
+        The attributes.
+
+    Returns
+    -------
+    dict of str to object
+        Values by the fields of `cls`.
+
+    Raises
+    ------
+    AttributeValueError
+        For unknown or unreadable attributes; all of them are named.
+    """
     return _attrs.parse_all(cls.name, {k: f.kind for k, f in cls.fields.items()}, attrs)

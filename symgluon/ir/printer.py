@@ -25,7 +25,7 @@ from symgluon.ir.op import Op
 
 
 def human_bytes(size: Any) -> str:
-    """Return a number of bytes as short text; a symbolic one as a formula."""
+    """Return `size`, a number of bytes, as short text; a symbolic one as a formula."""
     if not isinstance(size, int):
         return f"{size} bytes"
     number = float(size)
@@ -175,7 +175,7 @@ class Summary(NamedTuple):
 
 
 def summary(graph: Graph) -> Summary:
-    """Count operators, parameters, bytes and floating-point operations."""
+    """Count operators, parameters, bytes and floating-point operations of `graph`."""
     operators: Counter[str] = Counter()
     constant_bytes = 0
     for part in (graph, *all_bodies(graph)):
@@ -196,35 +196,18 @@ def summary(graph: Graph) -> Summary:
     )
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def to_dot(graph: Graph) -> str:
-    """Return the graph in Graphviz's language; constants of one element stand in their node."""
-    lines = [f"digraph {_quoted(graph.name)} {{", "  node [shape=box, fontname=monospace];"]
-    ids: dict[Value, str] = {}
-    leaves = [*graph.operands(), *[v for v, a in graph.constants.items() if a.size != 1]]
-    for i, value in enumerate(leaves):
-        ids[value] = f"in{i}"
-        label = _quoted(f"{_operand(value)}\n{value.type}")
-        lines.append(f"  in{i} [label={label}, shape=ellipse];")
-    for i, node in enumerate(graph.nodes):
-        lines.append(f"  n{i} [label={_quoted(repr(node.op))}];")
-        ids.update(dict.fromkeys(node.outputs, f"n{i}"))
-        lines += [
-            f"  {ids[v]} -> n{i} [label={_quoted(str(v.type))}];"
-            for v in node.inputs
-            if v is not None and v in ids
-        ]
-    for i, value in enumerate(graph.outputs):
-        lines.append(f'  out{i} [label="output {i}", shape=ellipse];')
-        if value in ids:
-            lines.append(f"  {ids[value]} -> out{i};")
-    return "\n".join([*lines, "}"])
-
-
 def diff(a: Graph, b: Graph) -> str:
-    """Return what changed from `a` to `b` as a unified diff of their texts."""
+    """Return what changed from one graph to another as a unified diff of their texts.
+
+    Parameters
+    ----------
+    a, b : Graph
+        Before and after.
+
+    Returns
+    -------
+    str
+        Empty if nothing did.
+    """
     before, after = print_graph(a).splitlines(), print_graph(b).splitlines()
     return "\n".join(difflib.unified_diff(before, after, a.name, b.name, lineterm=""))

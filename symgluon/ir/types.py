@@ -154,23 +154,45 @@ def _sized(dim: Any, scope: DimScope | None) -> str:
 
 
 def shape_key(shape: Sequence[Any] | None) -> tuple[Any, ...] | None:
-    """Return a hashable value, equal for structurally equal shapes."""
+    """Return a hashable value, equal for structurally equal shapes, of `shape`."""
     if shape is None:
         return None
     return tuple([d.key() if isinstance(d, Dim) else d for d in shape])
 
 
 def same_shape(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    """Whether two shapes are structurally equal; asks no question."""
+    """Whether two shapes are structurally equal; asks no question.
+
+    Parameters
+    ----------
+    a, b : sequence of int or Dim
+        The shapes.
+
+    Returns
+    -------
+    bool
+        The answer.
+    """
     return len(a) == len(b) and all([same(x, y) for x, y in zip(a, b, strict=True)])
 
 
 def prod(shape: Iterable[Any] | None) -> Any:
     """Return the product of dimensions, an int or a Dim.
 
+    Parameters
+    ----------
+    shape : iterable of int, Dim or None
+        None: an unknown dimension.
+
+    Returns
+    -------
+    int or Dim
+        The product.
+
     Raises
     ------
-    ShapeError : if a dimension, or the rank, is unknown.
+    ShapeError
+        If a dimension, or the rank, is unknown.
     """
     dims = None if shape is None else list(shape)
     if dims is None or None in dims:
@@ -257,11 +279,26 @@ def _mismatch(a: Shape, b: Shape) -> ShapeError:
 
 
 def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
-    """Return `axis` counted from the front.
+    """Return an axis counted from the front.
+
+    Parameters
+    ----------
+    axis : int
+        Of any sign.
+    rank : int
+        Number of axes.
+    what : str
+        What messages call it.
+
+    Returns
+    -------
+    int
+        From 0 to ``rank - 1``.
 
     Raises
     ------
-    AxisError : (a ShapeError, ValueError and IndexError) if it is outside ``[-rank, rank)``.
+    AxisError
+        (a ShapeError, ValueError and IndexError) if it is outside ``[-rank, rank)``.
     """
     number = operator.index(axis)
     if -rank <= number < rank:
@@ -275,11 +312,28 @@ def normalize_axis(axis: Any, rank: int, what: str = "axis") -> int:
 def normalize_axes(
     axes: Any, rank: int, *, unique: bool = True, what: str = "axis"
 ) -> tuple[int, ...]:
-    """Return axes (None: all, an int: that one) counted from the front, in the order given.
+    """Return axes counted from the front, in the order given.
+
+    Parameters
+    ----------
+    axes : int, sequence of int, or None
+        Of any sign; None: all.
+    rank : int
+        Number of axes.
+    unique : bool
+        Refuse an axis that is named twice.
+    what : str
+        What messages call them.
+
+    Returns
+    -------
+    tuple of int
+        From 0 to ``rank - 1``.
 
     Raises
     ------
-    AxisError : if one is out of bounds, or named twice while `unique`.
+    AxisError
+        If one is out of bounds, or named twice while `unique`.
     """
     if axes is None:
         return tuple(range(rank))
@@ -294,14 +348,27 @@ def normalize_axes(
 
 
 def infer_reshape(shape_in: Sequence[Any] | None, newshape: Sequence[Any]) -> Shape:
-    """Return `newshape` with its one -1 resolved, checked against the size of `shape_in`.
+    """Return a new shape with its one -1 resolved, checked against the size of the old one.
 
     Division is exact on polynomials where possible; else, and where sizes differ in form, the
     hints decide and a guard is kept.
 
+    Parameters
+    ----------
+    shape_in : sequence of int or Dim, or None
+        The old shape.
+    newshape : sequence of int or Dim
+        The new one; one size may be -1.
+
+    Returns
+    -------
+    tuple of int or Dim
+        The new shape.
+
     Raises
     ------
-    ShapeError : if sizes differ, or there are several -1 or other negative numbers.
+    ShapeError
+        If sizes differ, or there are several -1 or other negative numbers.
     """
     new = tuple([d if isinstance(d, Dim) else operator.index(d) for d in newshape])
     free = [i for i, d in enumerate(new) if type(d) is int and d < 0]

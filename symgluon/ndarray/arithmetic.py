@@ -59,7 +59,20 @@ FORMS = {
 
 
 def compute(name: str, a: Any, b: Any) -> Any:
-    """Apply the operation `name` to arrays or numbers; NotImplemented for anything else."""
+    """Compute an operation by the forms of MXNet 1.x; NotImplemented for anything else.
+
+    Parameters
+    ----------
+    name : str
+        Key of `FORMS`.
+    a, b : Array or number
+        Operands.
+
+    Returns
+    -------
+    array, number or NotImplemented
+        The result.
+    """
     forms = FORMS[name]
     a, b = _dim(a, b), _dim(b, a)
     if isinstance(a, Array):
@@ -97,7 +110,20 @@ def _finish(result: Any, like: Any) -> Any:
 
 
 def operator(name: str, swap: bool = False) -> Callable[[Any, Any], Any]:
-    """Make an operator method of `NDArray`."""
+    """Make an operator method of `NDArray`.
+
+    Parameters
+    ----------
+    name : str
+        Key of `FORMS`.
+    swap : bool
+        The array is the second operand.
+
+    Returns
+    -------
+    callable
+        The method.
+    """
 
     def method(self: Any, other: Any) -> Any:
         return compute(name, other, self) if swap else compute(name, self, other)
@@ -106,7 +132,7 @@ def operator(name: str, swap: bool = False) -> Callable[[Any, Any], Any]:
 
 
 def inplace(name: str) -> Callable[[Any, Any], Any]:
-    """Make an in-place operator method of `NDArray`: dtype and shape stay."""
+    """Make the in-place operator method `name` of `NDArray`: dtype and shape stay."""
 
     def method(self: Any, other: Any) -> Any:
         from symgluon.ndarray.ndarray import assign
@@ -121,7 +147,7 @@ def inplace(name: str) -> Callable[[Any, Any], Any]:
 
 
 def function(name: str) -> Callable[[Any, Any], Any]:
-    """Make the public function: ``nd.add(a, b)``, of arrays and numbers."""
+    """Make the public function `name`, such as ``nd.add(a, b)``, of arrays and numbers."""
 
     def both(lhs: Any, rhs: Any) -> Any:
         result = compute(name, lhs, rhs)
@@ -130,5 +156,14 @@ def function(name: str) -> Callable[[Any, Any], Any]:
         return result
 
     both.__name__ = both.__qualname__ = name
-    both.__doc__ = f"Elementwise {name.replace('_', ' ')} of arrays (that broadcast) and numbers."
+    both.__doc__ = (
+        f"Elementwise {name.replace('_', ' ')} of arrays (that broadcast) and numbers.\n\n"
+        "Parameters\n----------\n"
+        "lhs, rhs : array of any shape, or number\n    Two arrays have one dtype; a number takes that "
+        "of the array.\n\n"
+        "Returns\n-------\narray\n    Of the shape to which both broadcast, in that dtype; a number "
+        "for two numbers.\n\n"
+        "Raises\n------\nTypeError\n    For anything else.\nDTypeError\n    For two dtypes.\n\n"
+        f"Notes\n-----\nMXNet's operator ``{FORMS[name].arrays}``, or ``{FORMS[name].right}``."
+    )
     return both

@@ -7,6 +7,7 @@ A function takes arrays and attributes by position or keyword in MXNet's order, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Signature
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from symgluon.device import Device
 from symgluon.errors import AttributeValueError
 from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.ops.array import Array, wrap
+from symgluon.ops.describe import legacy_signature, legacy_text
 from symgluon.ops.mx import bind_cached, known_attrs, lookup, operands_of, table
 from symgluon.ops.mx_schema import signature
 
@@ -32,7 +34,28 @@ def call(
     out: Any = None,
     device: Any = None,
 ) -> Any:
-    """Call the operator `name`; one result, or a list of them, of class `cls`."""
+    """Call an operator by MXNet's name.
+
+    Parameters
+    ----------
+    name : str
+        The operator.
+    inputs : sequence of Array or None
+        Operands in MXNet's order.
+    attrs : mapping
+        Attributes as text or Python values.
+    cls : type
+        Class of the results.
+    out : array or list of array, optional
+        Gets the results.
+    device : Device, optional
+        Of the results; that of the first operand if left out.
+
+    Returns
+    -------
+    array or list of array
+        One result, or all of them.
+    """
     results = bind_cached(name, attrs)(*inputs)
     if device is None:
         for x in inputs:
@@ -52,7 +75,21 @@ def call(
 
 
 def function(name: str, cls: type[NDArray], public: str = "") -> Callable[..., Any]:
-    """Make the public function of the operator `name`.
+    """Make the public function of an operator.
+
+    Parameters
+    ----------
+    name : str
+        MXNet's name of the operator.
+    cls : type
+        Class of the results.
+    public : str
+        Name of the function; `name` if empty.
+
+    Returns
+    -------
+    callable
+        The function; its docstring tells operands, attributes and their defaults.
 
     Raises
     ------
@@ -67,7 +104,8 @@ def function(name: str, cls: type[NDArray], public: str = "") -> Callable[..., A
         return call(name, inputs, attrs, cls, out=out, device=device)
 
     call_operator.__name__ = call_operator.__qualname__ = public or name
-    call_operator.__doc__ = arguments.text(public or name)
+    call_operator.__doc__, signature = arguments.describe()
+    call_operator.__signature__ = signature  # type: ignore[attr-defined]
     return call_operator
 
 
@@ -86,12 +124,14 @@ class _Arguments:
         self.order = [*(known.attrs if known else ()), *[a for a in accepted if a not in listed]]
         self.accepted = set(accepted)
 
-    def text(self, public: str) -> str:
-        """Docstring of the function."""
-        star = "*" if self.variadic else ""
-        operands = ", ".join([star + o for o in self.operands])
-        attrs = ", ".join(a for a in self.order if a in self.accepted)
-        return f"{public}({'; '.join(filter(None, (operands, attrs)))}): MXNet's {self.name}."
+    def describe(self) -> tuple[str, Signature]:
+        """Docstring and signature of the function."""
+        attrs = [a for a in self.order if a in self.accepted]
+        target = lookup(self.name)
+        return (
+            legacy_text(self.name, target, self.operands, attrs),
+            legacy_signature(target, self.operands, attrs),
+        )
 
     def sort(
         self, args: Sequence[Any], kwargs: dict[str, Any]

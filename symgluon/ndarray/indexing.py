@@ -11,17 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AxisError, ShapeError, TraceError
-from symgluon.ir.dims import Dim, user_line
+from symgluon.errors import AxisError, ShapeError
+from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Value
 from symgluon.ops.advanced import ARRAY
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
 from symgluon.ops.core import freeze_index
+from symgluon.ops.state import state
 
 
 def getitem(x: Any, key: Any, legacy: bool = False) -> Any:
-    """Return ``x[key]``; `legacy`: views as in MXNet 1.x, where only the first axis counts."""
+    """Read ``x[key]``.
+
+    Parameters
+    ----------
+    x : array
+        The array.
+    key : object
+        Integers, slices, None, Ellipsis, arrays and lists, or a tuple of those.
+    legacy : bool
+        By the rules of MXNet 1.x.
+
+    Returns
+    -------
+    array
+        A view where MXNet gives one, else a copy.
+    """
     kind = type(key)
     if kind is int and not (legacy and len(x.shape) == 1):
         _check_int(x, key)
@@ -55,7 +71,17 @@ def _check_int(x: Any, key: int) -> None:
 
 
 def setitem(x: Any, key: Any, value: Any) -> None:
-    """Write ``x[key] = value``; `value` is cast to the dtype of `x` and broadcasts."""
+    """Write ``x[key] = value``.
+
+    Parameters
+    ----------
+    x : array
+        Is written.
+    key : object
+        Integers, slices, None, Ellipsis, arrays and lists, or a tuple of those.
+    value : array or number
+        Broadcasts to the chosen part, and is cast to the dtype of `x`.
+    """
     value = _value(x, value)
     truth = _truth(key)
     if truth is not None:
@@ -109,6 +135,18 @@ def _fit(shape: Any, items: tuple[Any, ...], value: Any) -> Any:
 # ---- keys --------------------------------------------------------------------------------------
 def parse(x: Any, key: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Split a key into basic items, with ``ARRAY`` where an index array stands, and those.
+
+    Parameters
+    ----------
+    x : array
+        The array.
+    key : object
+        As of `getitem`.
+
+    Returns
+    -------
+    tuple of items and list of array
+        The items (one an axis of `x`, and None) and the index arrays.
 
     Raises
     ------
@@ -180,6 +218,26 @@ def _expand(items: list[Any], arrays: list[Any], ndim: int) -> list[Any]:
     return [*items[:n], *[slice(None)] * (ndim - used), *items[n + 1 :]]
 
 
+def _places(mask: Any, content: Value) -> Any:
+    """Return `nonzero` of a mask in a trace; the same for equal masks, so that sizes agree."""
+    region = state.region
+    if region is None:
+        return F.nonzero(mask)
+    node = content.producer
+    key: Any = content
+    if node is not None and not node.op.effects:
+        key = (node.op, *[None if v is None else _leaf_key(v) for v in node.inputs])
+    found = region.masks.get(key)
+    if found is None:
+        found = region.masks[key] = F.nonzero(mask)
+    return found
+
+
+def _leaf_key(value: Value) -> Any:
+    data = value.data
+    return value if data is None else (data.dtype, data.shape, data.tobytes())
+
+
 def _unmask(items: tuple[Any, ...], arrays: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
     """Turn boolean arrays into the integer arrays of their true elements."""
     queue = iter(arrays)
@@ -194,16 +252,12 @@ def _unmask(items: tuple[Any, ...], arrays: list[Any]) -> tuple[tuple[Any, ...],
             new_items.append(item)
             new_arrays.append(array)
             continue
-        content = array
-        if isinstance(array, Array):
-            content = array._content()
-            if isinstance(content, Value):
-                raise TraceError(
-                    "a boolean array computed in the trace selects an unknown number of elements",
-                    where=user_line() or "unknown line",
-                    hint="use np.where or npx.boolean_mask, or leave this block un-hybridized",
-                )
-        found = np.nonzero(content)
+        content = array._content() if isinstance(array, Array) else array
+        if isinstance(content, Value):  # how many there are, only the data tell
+            places = _places(array, content)
+            found = [F.index(places, (slice(None), i)) for i in range(array.ndim)]
+        else:
+            found = list(np.nonzero(content))
         new_items.extend([ARRAY] * len(found))
         new_arrays.extend(found)
     return tuple(new_items), new_arrays
@@ -235,7 +289,20 @@ def _one_axis(items: tuple[Any, ...]) -> bool:
 
 
 def contiguous(shape: Any, items: tuple[Any, ...]) -> bool:
-    """Whether the elements that a basic key selects are one piece of memory (asks no question)."""
+    """Whether the elements that a basic key selects are one piece of memory (asks no question).
+
+    Parameters
+    ----------
+    shape : tuple of int or Dim
+        Of the array.
+    items : tuple
+        Items of a key, as `parse` gives them.
+
+    Returns
+    -------
+    bool
+        The answer.
+    """
     axis = 0
     partial = False  # an axis was cut to more than one element, or to an unknown number
     for item in items:

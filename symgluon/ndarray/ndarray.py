@@ -19,18 +19,37 @@ from symgluon.ops.apply import F
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.mx import table
 from symgluon.ops.state import state
-from symgluon.ops.tape import Leaf
-
-GRAD_REQS = ("write", "add", "null")
+from symgluon.ops.tape import forget_variable, make_variable
 
 
 class NDArray(Array):
     """A mutable handle to an array, with MXNet 1.x's rules of arithmetic.
 
+    Arrays are made by functions such as ``mx.nd.array``.  Two arrays of an operation have one
+    dtype; a number takes that of the array.  ``x[i]``, ``x[a:b]``, `reshape` and `detach` share
+    memory with `x`. Every operator whose first operand is an array is a method: ``x.sum(axis=1)``.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+        The content; not copied.
+
     Attributes
     ----------
     _cut : bool
         The handle is a detached look at its base: reads are cut off from gradients.
+
+    Notes
+    -----
+    Source: seed ``mx.nd.NDArray``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.nd.array([[1, 2], [3, 4]])
+    >>> x[0] *= 10
+    >>> x.sum(axis=1).asnumpy()
+    array([30.,  7.], dtype=float32)
     """
 
     _cut: bool = False
@@ -140,7 +159,13 @@ class NDArray(Array):
         return self.numpy_content("tolist()").tolist()
 
     def asscalar(self) -> Any:
-        """Return the only element as a NumPy number."""
+        """Return the only element as a NumPy number.
+
+        Raises
+        ------
+        AttributeValueError
+            If there are other than one.
+        """
         if self.size != 1:
             raise AttributeValueError("The current array is not a scalar", received=self.type)
         return self.numpy_content("asscalar()").reshape(-1)[0]
@@ -256,7 +281,25 @@ class NDArray(Array):
         return self._new(F.identity(self))
 
     def copyto(self, other: Any) -> Any:
-        """Copy into the array `other`, or to the device `other`."""
+        """Copy into an array or to a device.
+
+        Parameters
+        ----------
+        other : array or Device
+            The array is written; the shapes must be equal.
+
+        Returns
+        -------
+        array
+            `other`, or the copy on that device.
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+        ShapeError
+            If the shapes differ.
+        """
         if isinstance(other, Device):
             result = self._new(F.identity(self))
             result._device = other
@@ -281,7 +324,20 @@ class NDArray(Array):
         return self.as_in_ctx(device)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """Return the array in another dtype; itself if it has it already and not `copy`."""
+        """Return the array in another dtype.
+
+        Parameters
+        ----------
+        dtype : dtype
+            That of the result.
+        copy : bool
+            False: return the array itself if it has that dtype.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+        """
         if not copy and self.dtype == np.dtype(dtype):
             return self
         return self._new(F.cast(self, dtype=dtype))
@@ -324,7 +380,23 @@ class NDArray(Array):
         return self._new(F.broadcast_to(self, shape=tuple(shape)))
 
     def tostype(self, stype: str) -> Any:
-        """Return the array in storage type `stype`; only ``default`` exists."""
+        """Return the array in another storage type.
+
+        Parameters
+        ----------
+        stype : str
+            Only ``default`` exists.
+
+        Returns
+        -------
+        array
+            The array itself.
+
+        Raises
+        ------
+        AttributeValueError
+            For another type.
+        """
         if stype != "default":
             raise AttributeValueError(
                 f"storage type {stype!r} is not supported", expected="default (dense)"
@@ -389,9 +461,14 @@ class NDArray(Array):
         ----------
         grad_req : str
             ``write`` (each `backward` replaces the gradient), ``add`` or ``null``.
+        stype : str, optional
+            Accepted; gradients are dense.
+
+        Raises
+        ------
+        TraceError
+            While a graph is traced.
         """
-        if grad_req not in GRAD_REQS:
-            raise AttributeValueError("grad_req", expected=GRAD_REQS, received=grad_req)
         if state.region is not None:
             raise TraceError("attach_grad is not possible while a graph is traced")
         content = self.numpy_content()
@@ -399,12 +476,11 @@ class NDArray(Array):
         self._data = content
         grad = wrap(np.zeros(content.shape, content.dtype), type(self))
         grad._device = self._device
-        self._leaf = self._node = Leaf(grad, grad_req)
-        self._out = 0
+        make_variable(self, grad, grad_req)
 
     def drop_grad(self) -> None:
         """Forget the gradient; the array is no variable any more."""
-        self._leaf = self._node = None
+        forget_variable(self)
 
     @property
     def grad(self) -> Any:
@@ -426,7 +502,33 @@ class NDArray(Array):
     def backward(
         self, out_grad: Any = None, retain_graph: bool = False, train_mode: bool = True
     ) -> None:
-        """Compute the gradients of the variables this array depends on."""
+        """Compute the gradients of the variables this array depends on.
+
+        Parameters
+        ----------
+        out_grad : array, optional
+            Cotangent of the array, of its shape; ones if left out.
+        retain_graph : bool
+            Keep what was recorded, to differentiate it once more.
+        train_mode : bool
+            Mode in which gradient rules run that depend on it.
+
+        Raises
+        ------
+        MXNetError
+            If the array was not recorded.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> x = mx.nd.array([1, 2])
+        >>> x.attach_grad()
+        >>> with mx.autograd.record():
+        ...     y = x * x
+        >>> y.backward()
+        >>> x.grad.asnumpy()
+        array([2., 4.], dtype=float32)
+        """
         from symgluon import autograd
 
         autograd.backward([self], [out_grad], retain_graph, train_mode)
@@ -450,7 +552,14 @@ class NDArray(Array):
 
 
 def assign(target: Array, value: Array) -> None:
-    """Let `target` hold `value`, cast to its dtype.
+    """Let an array hold the content of another, cast to its dtype.
+
+    Parameters
+    ----------
+    target : Array
+        Is written.
+    value : Array
+        Of the same shape.
 
     Raises
     ------
@@ -473,6 +582,19 @@ def assign(target: Array, value: Array) -> None:
 
 
 def refuse_unknown(name: str, kwargs: dict[str, Any]) -> None:
-    """Raise for keyword arguments that nobody knows."""
+    """Refuse keyword arguments that nobody knows.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+    kwargs : dict
+        What is left of them.
+
+    Raises
+    ------
+    MXNetError
+        If there are any.
+    """
     if kwargs:
         raise SymgluonError(f"{name}: unknown arguments {', '.join(kwargs)}")

@@ -13,7 +13,17 @@ from symgluon.ops.mx import table
 
 
 class Space(SimpleNamespace):
-    """A namespace of the operators whose names begin with one of `prefixes`."""
+    """A namespace of the operators whose names begin with one of some prefixes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the namespace.
+    *prefixes : str
+        The first that has an operator of the asked name counts.
+    **own : object
+        Further attributes.
+    """
 
     def __init__(self, name: str, *prefixes: str, **own: Any) -> None:
         super().__init__(**own)
@@ -37,7 +47,7 @@ class Space(SimpleNamespace):
 
 def _control(name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        from symgluon.numpy_extension import control_flow
+        from symgluon.ops import control_flow
 
         return getattr(control_flow, name)(*args, **kwargs)
 
@@ -68,15 +78,33 @@ sparse = Space(
 
 
 class CSRNDArray(NDArray):
-    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+    """Class of sparse arrays in MXNet; nothing is an instance of it here.
+
+    Parameters
+    ----------
+    data : object
+        Never given.
+    """
 
 
 class RowSparseNDArray(NDArray):
-    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+    """Class of sparse arrays in MXNet; nothing is an instance of it here.
+
+    Parameters
+    ----------
+    data : object
+        Never given.
+    """
 
 
 class BaseSparseNDArray(NDArray):
-    """Class of sparse arrays in MXNet; nothing is an instance of it here."""
+    """Class of sparse arrays in MXNet; nothing is an instance of it here.
+
+    Parameters
+    ----------
+    data : object
+        Never given.
+    """
 
 
 for _cls in (CSRNDArray, RowSparseNDArray, BaseSparseNDArray):

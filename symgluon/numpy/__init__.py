@@ -50,7 +50,24 @@ set_printoptions = _np.set_printoptions
 
 
 def result_type(*arrays_and_dtypes: Any) -> Any:
-    """Return the dtype that arrays, dtypes and numbers give together, by MXNet's promotion."""
+    """Return the dtype that arrays, dtypes and numbers give together, by MXNet's promotion.
+
+    Parameters
+    ----------
+    *arrays_and_dtypes : array, dtype or number
+        What is combined.
+
+    Returns
+    -------
+    dtype
+        The promoted one.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> str(mx.np.result_type(mx.np.int32, mx.np.float16))
+    'float16'
+    """
     from symgluon import dtypes
 
     kinds: list[Any] = []

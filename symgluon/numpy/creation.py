@@ -93,11 +93,21 @@ def array(object: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> 
     Parameters
     ----------
     object : array, number or nested lists
+        The content.
     dtype : dtype, optional
         By default that of an `mx.np` array, for everything else (NumPy arrays of integers too)
         the default float, as in MXNet.
     device : Device, optional
-        The current device by default.
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        A new one.
+
+    Notes
+    -----
+    Source: seed ``mx.np.array``.
     """
     device = _pick(device, kwargs, "array")
     if isinstance(object, Array):
@@ -110,19 +120,71 @@ def array(object: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> 
 
 
 def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
-    """Return `obj` as an array, without a copy where it is one of that dtype already."""
+    """Return `obj` as an array, without a copy where it is one of that dtype already.
+
+    Parameters
+    ----------
+    obj : array, number or nested lists
+        The content.
+    dtype : dtype, optional
+        As of `array`.
+    device : Device, optional
+        Of the result; the current one if left out.
+    copy : bool, optional
+        Copy in any case.
+
+    Returns
+    -------
+    array
+        `obj` itself where nothing is to be done.
+
+    Notes
+    -----
+    Source: seed ``mx.np.asarray``.
+    """
     if isinstance(obj, ndarray) and not copy and (dtype is None or obj.dtype == np.dtype(dtype)):
         return obj if device is None else obj.as_in_ctx(device)
     return array(obj, dtype, device)
 
 
 def copy(a: Any, out: Any = None) -> Any:
-    """Return a copy of `a`."""
+    """Return a copy of `a`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape and dtype of `a`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.copy``.
+    """
     return finish(F.identity(as_array(a)), a, out)
 
 
 def from_dlpack(x: Any) -> Any:
-    """Return an array with the content of any object that speaks DLPack (copied)."""
+    """Return an array with the content of any object that speaks DLPack (copied).
+
+    Parameters
+    ----------
+    x : object
+        Has ``__dlpack__``.
+
+    Returns
+    -------
+    array
+        The result.
+
+    Notes
+    -----
+    Source: seed ``mx.np.from_dlpack``.
+    """
     return constant(np.array(np.from_dlpack(x)))
 
 
@@ -149,7 +211,28 @@ def filled(value: Any, shape: Any, dtype: Any, device: Any = None, out: Any = No
 def zeros(
     shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
 ) -> Any:
-    """Return an array of zeros (float32 by default)."""
+    """Return an array of zeros (float32 by default).
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of the result; symbolic dimensions of a trace are taken too.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.zeros``.
+    """
     out = kwargs.pop("out", None)
     return filled(0, shape, dtype, _pick(device, kwargs, "zeros"), out)
 
@@ -157,7 +240,28 @@ def zeros(
 def ones(
     shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
 ) -> Any:
-    """Return an array of ones (float32 by default)."""
+    """Return an array of ones (float32 by default).
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of the result; symbolic dimensions of a trace are taken too.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.ones``.
+    """
     out = kwargs.pop("out", None)
     return filled(1, shape, dtype, _pick(device, kwargs, "ones"), out)
 
@@ -165,7 +269,28 @@ def ones(
 def empty(
     shape: Any, dtype: Any = None, order: str = "C", device: Any = None, **kwargs: Any
 ) -> Any:
-    """Return an array of zeros: memory is never uninitialised here."""
+    """Return an array of zeros: memory is never uninitialised here.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of the result; symbolic dimensions of a trace are taken too.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.empty``.
+    """
     return filled(0, shape, dtype, _pick(device, kwargs, "empty"))
 
 
@@ -181,6 +306,30 @@ def full(
     """Return an array of `shape` full of `fill_value` (a number or a broadcastable array).
 
     Whole numbers give int64 and bools bool, as in MXNet.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of the result; symbolic dimensions of a trace are taken too.
+    fill_value : number, or array that broadcasts
+        What it is full of.
+    dtype : dtype, optional
+        Of the result; int64 for whole numbers, bool for bools, else float32, if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.full``.
     """
     device = _pick(device, kwargs, "full")
     if isinstance(fill_value, Array):
@@ -203,14 +352,58 @@ def _like(value: Any, a: Any, dtype: Any, device: Any, out: Any, shape: Any = No
 def zeros_like(
     a: Any, dtype: Any = None, order: str = "C", device: Any = None, out: Any = None, **kw: Any
 ) -> Any:
-    """Return zeros of the shape and dtype of `a`."""
+    """Return zeros of the shape and dtype of `a`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.zeros_like``.
+    """
     return _like(0, a, dtype, _pick(device, kw, "zeros_like"), out)
 
 
 def ones_like(
     a: Any, dtype: Any = None, order: str = "C", device: Any = None, out: Any = None, **kw: Any
 ) -> Any:
-    """Return ones of the shape and dtype of `a`."""
+    """Return ones of the shape and dtype of `a`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.ones_like``.
+    """
     return _like(1, a, dtype, _pick(device, kw, "ones_like"), out)
 
 
@@ -218,7 +411,32 @@ def empty_like(
     prototype: Any, dtype: Any = None, device: Any = None, order: str = "C", subok: bool = False,
     shape: Any = None,
 ) -> Any:  # fmt: skip
-    """Return zeros of the shape and dtype of `prototype`."""
+    """Return zeros of the shape and dtype of `prototype`.
+
+    Parameters
+    ----------
+    prototype : array of any shape and dtype
+        Gives shape and dtype.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    order : str
+        ``C``; memory is always in that order.
+    subok : bool
+        Accepted, without effect.
+    shape : int or tuple of int, optional
+        Another shape.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.empty_like``.
+    """
     return _like(0, prototype, dtype, device, None, shape)
 
 
@@ -226,7 +444,31 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "C", device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return an array of the shape and dtype of `a` full of `fill_value`."""
+    """Return an array of the shape and dtype of `a` full of `fill_value`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    fill_value : number
+        What it is full of.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    order : str
+        ``C``; memory is always in that order.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of that shape and dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.full_like``.
+    """
     return _like(fill_value, a, dtype, _pick(device, kwargs, "full_like"), out)
 
 
@@ -235,7 +477,30 @@ def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return evenly spaced values of ``[start, stop)``; float32 by default, as in MXNet."""
+    """Return evenly spaced values of ``[start, stop)``; float32 by default, as in MXNet.
+
+    Parameters
+    ----------
+    start : number
+        First value.
+    stop : number, optional
+        End, left out itself; without it `start` is the end.
+    step : number
+        Distance of neighbours.
+    dtype : dtype, optional
+        Of the result; float32 (int64 with ``npx.set_np(dtype=True)``) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (n,)
+        The values.
+
+    Notes
+    -----
+    Source: seed ``mx.np.arange``.
+    """
     device = _pick(device, kwargs, "arange")
     if stop is None:
         start, stop = 0, start
@@ -250,7 +515,36 @@ def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
     dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return `num` evenly spaced values from `start` to `stop`."""
+    """Return `num` evenly spaced values from `start` to `stop`.
+
+    Parameters
+    ----------
+    start : number or array
+        First value.
+    stop : number or array
+        Last value.
+    num : int
+        Number of values.
+    endpoint : bool
+        Whether `stop` is the last value.
+    retstep : bool
+        Return the distance of neighbours too.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    axis : int
+        Axis of the values, where the ends are arrays.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (num, ...), or (array, step)
+        The values.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linspace``.
+    """
     device = _pick(device, kwargs, "linspace")
     ends: list[Any] = [v.numpy_content() if isinstance(v, Array) else v for v in (start, stop)]
     values, step = np.linspace(ends[0], ends[1], num, endpoint, retstep=True, axis=axis)
@@ -262,7 +556,36 @@ def logspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
     dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return `num` values evenly spaced on a log scale, ``base ** start`` to ``base ** stop``."""
+    """Return `num` values evenly spaced on a log scale, ``base ** start`` to ``base ** stop``.
+
+    Parameters
+    ----------
+    start : number
+        Exponent of the first value.
+    stop : number
+        Exponent of the last one.
+    num : int
+        Number of values.
+    endpoint : bool
+        Whether `stop` is the last value.
+    base : number
+        Base of the powers.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    axis : int
+        Axis of the values, where the ends are arrays.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (num, ...)
+        The values.
+
+    Notes
+    -----
+    Source: seed ``mx.np.logspace``.
+    """
     device = _pick(device, kwargs, "logspace")
     values = np.logspace(start, stop, num, endpoint, base, axis=axis)
     return constant(values.astype(dtypes.resolve(dtype)), device)
@@ -271,27 +594,111 @@ def logspace(
 def eye(
     N: Any, M: Any = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
 ) -> Any:
-    """Return ones on the diagonal `k` of an (N, M) array of zeros."""
+    """Return ones on the diagonal `k` of an (N, M) array of zeros.
+
+    Parameters
+    ----------
+    N : int
+        Number of rows.
+    M : int, optional
+        Number of columns; `N` if left out.
+    k : int
+        Number of the diagonal; above the main one if positive.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (N, M)
+        The matrix.
+
+    Notes
+    -----
+    Source: seed ``mx.np.eye``.
+    """
     device = _pick(device, kwargs, "eye")
     rows, columns = int(N), None if M is None else int(M)
     return constant(np.eye(rows, columns, int(k), dtypes.resolve(dtype)), device)
 
 
 def identity(n: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the (n, n) identity matrix."""
+    """Return the (n, n) identity matrix.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows and columns.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (n, n)
+        The matrix.
+
+    Notes
+    -----
+    Source: seed ``mx.np.identity``.
+    """
     return eye(n, None, 0, dtype, _pick(device, kwargs, "identity"))
 
 
 def tri(
     N: int, M: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
 ) -> Any:
-    """Return ones at and below diagonal `k`, zeros above."""
+    """Return ones at and below diagonal `k`, zeros above.
+
+    Parameters
+    ----------
+    N : int
+        Number of rows.
+    M : int, optional
+        Number of columns; `N` if left out.
+    k : int
+        Number of the diagonal; above the main one if positive.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (N, M)
+        The matrix.
+
+    Notes
+    -----
+    Source: seed ``mx.np.tri``.
+    """
     device = _pick(device, kwargs, "tri")
     return constant(np.tri(N, M, k, dtypes.resolve(dtype)), device)
 
 
 def indices(dimensions: Sequence[int], dtype: Any = None, device: Any = None, **kw: Any) -> Any:
-    """Return the indices of a grid: shape ``(len(dimensions), *dimensions)``; int64 by default."""
+    """Return the indices of a grid: shape ``(len(dimensions), *dimensions)``; int64 by default.
+
+    Parameters
+    ----------
+    dimensions : sequence of int
+        Shape of the grid.
+    dtype : dtype, optional
+        Of the result; int64 if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (len(dimensions), *dimensions)
+        The indices.
+
+    Notes
+    -----
+    Source: seed ``mx.np.indices``.
+    """
     device = _pick(device, kw, "indices")
     return constant(np.indices(tuple(dimensions), np.dtype(dtype or "int64")), device)
 
@@ -301,23 +708,101 @@ def _window(function: Any, M: int, dtype: Any, device: Any) -> Any:
 
 
 def hanning(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Hanning window of `M` points."""
+    """Return the Hanning window of `M` points.
+
+    Parameters
+    ----------
+    M : int
+        Number of points.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (M,)
+        The window.
+
+    Notes
+    -----
+    Source: seed ``mx.np.hanning``.
+    """
     return _window(np.hanning, M, dtype, _pick(device, kwargs, "hanning"))
 
 
 def hamming(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Hamming window of `M` points."""
+    """Return the Hamming window of `M` points.
+
+    Parameters
+    ----------
+    M : int
+        Number of points.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (M,)
+        The window.
+
+    Notes
+    -----
+    Source: seed ``mx.np.hamming``.
+    """
     return _window(np.hamming, M, dtype, _pick(device, kwargs, "hamming"))
 
 
 def blackman(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Blackman window of `M` points."""
+    """Return the Blackman window of `M` points.
+
+    Parameters
+    ----------
+    M : int
+        Number of points.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array (M,)
+        The window.
+
+    Notes
+    -----
+    Source: seed ``mx.np.blackman``.
+    """
     return _window(np.blackman, M, dtype, _pick(device, kwargs, "blackman"))
 
 
 # ---- from arrays -------------------------------------------------------------------------------
 def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> list[Any]:
-    """Return coordinate arrays of the grid spanned by 1-d arrays."""
+    """Return coordinate arrays of the grid spanned by 1-d arrays.
+
+    Parameters
+    ----------
+    *xi : array (n,)
+        Coordinates along each axis.
+    indexing : str
+        ``xy``: the first two axes are exchanged; ``ij``: they are not.
+    sparse : bool
+        Leave the axes that nothing changes along at size 1.
+    copy : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    list of array
+        One for each of `xi`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.meshgrid``.
+    """
     n = len(xi)
     arrays = [as_array(x) for x in xi]
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
@@ -334,30 +819,132 @@ def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = 
 
 
 def tril(m: Any, k: int = 0) -> Any:
-    """Return `m` with zeros above diagonal `k`."""
+    """Return `m` with zeros above diagonal `k`.
+
+    Parameters
+    ----------
+    m : array of any shape and dtype
+    k : int
+        Number of the diagonal; above the main one if positive.
+
+    Returns
+    -------
+    array
+        Shape and dtype of `m`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.tril``.
+    """
     return finish(F.tril(as_array(m), k=k), m)
 
 
 def triu(m: Any, k: int = 0) -> Any:
-    """Return `m` with zeros below diagonal `k`."""
+    """Return `m` with zeros below diagonal `k`.
+
+    Parameters
+    ----------
+    m : array of any shape and dtype
+    k : int
+        Number of the diagonal; above the main one if positive.
+
+    Returns
+    -------
+    array
+        Shape and dtype of `m`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.triu``.
+    """
     return finish(F.triu(as_array(m), k=k), m)
 
 
 def tril_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
-    """Return the indices of the lower triangle of an (n, m) array."""
+    """Return the indices of the lower triangle of an (n, m) array.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    k : int
+        Number of the diagonal; above the main one if positive.
+    m : int, optional
+        Number of columns; `n` if left out.
+
+    Returns
+    -------
+    tuple of array, int64
+        Rows and columns.
+
+    Notes
+    -----
+    Source: seed ``mx.np.tril_indices``.
+    """
     return tuple(constant(i) for i in np.tril_indices(n, k, m))
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
-    """Return the indices of the upper triangle of an (n, m) array."""
+    """Return the indices of the upper triangle of an (n, m) array.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    k : int
+        Number of the diagonal; above the main one if positive.
+    m : int, optional
+        Number of columns; `n` if left out.
+
+    Returns
+    -------
+    tuple of array, int64
+        Rows and columns.
+
+    Notes
+    -----
+    Source: seed ``mx.np.triu_indices``.
+    """
     return tuple(constant(i) for i in np.triu_indices(n, k, m))
 
 
 def diag(array: Any, k: int = 0) -> Any:
-    """Return diagonal `k` of a matrix, or a matrix with the vector `array` on it."""
+    """Return diagonal `k` of a matrix, or a matrix with the vector `array` on it.
+
+    Parameters
+    ----------
+    array : array (n,) or (n, m)
+    k : int
+        Number of the diagonal; above the main one if positive.
+
+    Returns
+    -------
+    array (n, n) or (n,)
+        Dtype of `array`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.diag``.
+    """
     return finish(F.diag(as_array(array), k=k), array)
 
 
 def diagflat(array: Any, k: int = 0) -> Any:
-    """Return a matrix with the flattened `array` on diagonal `k`."""
+    """Return a matrix with the flattened `array` on diagonal `k`.
+
+    Parameters
+    ----------
+    array : array of any shape and dtype
+    k : int
+        Number of the diagonal; above the main one if positive.
+
+    Returns
+    -------
+    array (n, n)
+        Dtype of `array`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.diagflat``.
+    """
     return finish(F.diag(F.reshape(as_array(array), shape=(-1,)), k=k), array)

@@ -100,7 +100,20 @@ _OWN: dict[str, Callable[..., Any]] = {"in1d": _in1d, "msort": _msort}
 
 
 def numbers_of(value: Any, what: str) -> Any:
-    """Return `value` with the arrays in it (in lists, tuples and dicts too) as NumPy arrays."""
+    """Return a value with the arrays in it as NumPy arrays.
+
+    Parameters
+    ----------
+    value : object
+        Arrays in lists, tuples and dicts too; functions are wrapped.
+    what : str
+        Name of the function, for the message of a trace.
+
+    Returns
+    -------
+    object
+        The value.
+    """
     if isinstance(value, Array):
         return value.numpy_content(f"np.{what}")
     if isinstance(value, list | tuple):
@@ -122,7 +135,23 @@ def arrays_of(value: Any) -> Any:
 
 
 def through_numpy(name: str) -> Callable[..., Any]:
-    """Make the function `name` of NumPy that takes and gives `mx.np` arrays."""
+    """Make a function of NumPy that takes and gives `mx.np` arrays.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+
+    Returns
+    -------
+    callable
+        The function.
+
+    Raises
+    ------
+    AttributeError
+        If the installed NumPy has none of that name.
+    """
     target = _OWN.get(name) or getattr(np, RENAMED.get(name, name), None)
     if target is None:
         raise AttributeError(f"NumPy {np.__version__} has no {name}")
@@ -142,5 +171,15 @@ def through_numpy(name: str) -> Callable[..., Any]:
         return out
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"As `numpy.{RENAMED.get(name, name)}`, on numbers only (no gradient)."
+    function.__doc__ = (
+        f"As ``numpy.{RENAMED.get(name, name)}``, on numbers only (no gradient).\n\n"
+        "Parameters\n----------\n"
+        "*args : array, number or nested lists\n    Arguments of NumPy's function.\n"
+        "out : array, optional\n    Gets the result.\n"
+        "**kwargs : object\n    Arguments of NumPy's function.\n\n"
+        "Returns\n-------\narray, or what NumPy returns\n    Arrays of NumPy become ``mx.np`` arrays "
+        "of their dtype.\n\n"
+        "Raises\n------\nTraceError\n    In a trace: the numbers are needed.\n\n"
+        f"Notes\n-----\nSource: seed ``mx.np.{name}``."
+    )
     return function

@@ -27,13 +27,45 @@ PRODUCTS = [
 
 # ---- products -----------------------------------------------------------------------------------
 def dot(a: Any, b: Any, out: Any = None) -> Any:
-    """Return the dot product: of vectors, matrices, else over the last and second last axes."""
+    """Return the dot product: of vectors, matrices, else over the last and second last axes.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.dot``.
+    """
     a = as_array(a)
     return finish(F.dot(a, as_array(b)), a, out)
 
 
 def matmul(a: Any, b: Any, out: Any = None, **kwargs: Any) -> Any:
-    """Return the matrix product; leading axes broadcast."""
+    """Return the matrix product; leading axes broadcast.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.matmul``; ONNX MatMul.
+    """
     from symgluon.numpy.ufunc import check_keywords
 
     check_keywords("matmul", kwargs)
@@ -42,24 +74,82 @@ def matmul(a: Any, b: Any, out: Any = None, **kwargs: Any) -> Any:
 
 
 def inner(a: Any, b: Any) -> Any:
-    """Return the product summed over the last axes of both."""
+    """Return the product summed over the last axes of both.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.inner``.
+    """
     a = as_array(a)
     return finish(F.inner(a, as_array(b)), a)
 
 
 def outer(a: Any, b: Any) -> Any:
-    """Return the outer product of two flattened arrays."""
+    """Return the outer product of two flattened arrays.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.outer``.
+    """
     a = as_array(a)
     return finish(F.outer(a, as_array(b)), a)
 
 
 def vdot(a: Any, b: Any) -> Any:
-    """Return the inner product of two flattened arrays."""
+    """Return the inner product of two flattened arrays.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.vdot``.
+    """
     return dot(reshape(a, (-1,)), reshape(b, (-1,)))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """Return the product summed over pairs of axes."""
+    """Return the product summed over pairs of axes.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    axes : int or pair of sequences of int
+        How many axes, or which of each.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.tensordot``.
+    """
     a, b = as_array(a), as_array(b)
     if isinstance(axes, int):
         first, second = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
@@ -69,13 +159,47 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def einsum(subscripts: str, *operands: Any, out: Any = None, optimize: Any = False) -> Any:
-    """Return the sum of products that the Einstein `subscripts` describe."""
+    """Return the sum of products that the Einstein `subscripts` describe.
+
+    Parameters
+    ----------
+    subscripts : str
+        Such as ``ij,jk->ik``.
+    *operands : array of any shape and dtype
+    out : array, optional
+        Gets the result, in its own dtype.
+    optimize : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.einsum``; ONNX Einsum.
+    """
     arrays = [as_array(x) for x in operands]
     return finish(F.einsum(*arrays, subscripts=subscripts), arrays[0], out)
 
 
 def kron(a: Any, b: Any) -> Any:
-    """Return the Kronecker product."""
+    """Return the Kronecker product.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.kron``.
+    """
     a = as_array(a)
     return finish(F.kron(a, as_array(b)), a)
 
@@ -83,7 +207,34 @@ def kron(a: Any, b: Any) -> Any:
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """Return the cross product of vectors of 2 or 3 elements along an axis."""
+    """Return the cross product of vectors of 2 or 3 elements along an axis.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    axisa : int
+        Axis of the vectors in `a`.
+    axisb : int
+        Axis of the vectors in `b`.
+    axisc : int
+        Axis of the vectors in the result.
+    axis : int, optional
+        All three.
+
+    Returns
+    -------
+    array
+        Vectors, or numbers for two vectors of two elements.
+
+    Raises
+    ------
+    ValueError
+        For vectors of another size.
+
+    Notes
+    -----
+    Source: seed ``mx.np.cross``.
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
@@ -110,20 +261,75 @@ def cross(
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, out: Any = None) -> Any:
-    """Return the sum of a diagonal."""
+    """Return the sum of a diagonal.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    offset : int
+        Number of the diagonal.
+    axis1 : int
+        First of the two axes.
+    axis2 : int
+        Second of the two axes.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Without the two axes.
+
+    Notes
+    -----
+    Source: seed ``mx.np.trace``.
+    """
     a = as_array(a)
     return finish(F.sum(diagonal(a, offset, axis1, axis2), axis=-1), a, out)
 
 
 def vecdot(a: Any, b: Any, axis: int | None = None) -> Any:
-    """Return the inner products of vectors along `axis` (the last by default)."""
+    """Return the inner products of vectors along `axis` (the last by default).
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    axis : int, optional
+        Axis of the vectors; the last if left out.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.vecdot``.
+    """
     a = as_array(a)
     product = F.multiply(a, as_array(b))
     return finish(F.sum(product, axis=-1 if axis is None else axis), a)
 
 
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    """Return the product of several matrices."""
+    """Return the product of several matrices.
+
+    Parameters
+    ----------
+    arrays : sequence of array
+        Matrices; the first and last may be vectors.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Of the promoted dtype.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.multi_dot``.
+    """
     result = as_array(arrays[0])
     for other in arrays[1:]:
         result = dot(result, other)
@@ -132,14 +338,54 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 
 # ---- norms --------------------------------------------------------------------------------------
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
-    """Return the norm of vectors (one axis), matrices (two) or of all elements (no `ord`)."""
+    """Return the norm of vectors (one axis), matrices (two) or of all elements (no `ord`).
+
+    Parameters
+    ----------
+    x : array of any shape and dtype
+    ord : number or str, optional
+        Order: 1, 2, inf, ``fro``, ``nuc``, ...
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.norm``.
+    """
     x = as_array(x)
     found = F.norm(x, ord=ord, axis=as_axes(axis), keepdims=keep(keepdims))
     return finish(found, x)
 
 
 def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -> Any:
-    """Return ``sum(|x| ** ord) ** (1 / ord)`` over `axis`; inf, -inf and 0 as usual."""
+    """Return ``sum(|x| ** ord) ** (1 / ord)`` over `axis`; inf, -inf and 0 as usual.
+
+    Parameters
+    ----------
+    x : array of any shape and dtype
+    ord : number
+        Order.
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.vector_norm``.
+    """
     x = as_array(x)
     flat = axis is None or not isinstance(axis, int)
     if axis is not None and flat:
@@ -156,7 +402,28 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -
 
 
 def matrix_norm(x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False) -> Any:
-    """Return a norm of the matrices of two axes."""
+    """Return a norm of the matrices of two axes.
+
+    Parameters
+    ----------
+    x : array (..., M, N), float
+        Matrices.
+    ord : number or str
+        Order: ``fro``, ``nuc``, 1, 2, inf, ...
+    axis : tuple of two int
+        Axes of the matrices.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.matrix_norm``.
+    """
     return norm(x, ord, tuple(axis), keepdims)
 
 
@@ -166,7 +433,24 @@ def matrix_transpose(a: Any) -> Any:
 
 
 def matrix_power(a: Any, n: int) -> Any:
-    """Return the n-th power of square matrices (negative: of the inverse)."""
+    """Return the n-th power of square matrices (negative: of the inverse).
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    n : int
+        Exponent, of any sign.
+
+    Returns
+    -------
+    array
+        Shape of `a`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.matrix_power``.
+    """
     from symgluon.numpy.creation import eye
 
     a = as_array(a)
@@ -185,28 +469,66 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 # ---- decompositions and solvers -----------------------------------------------------------------
-def _simple(name: str, text: str) -> Callable[..., Any]:
+def _simple(name: str, text: str, results: str) -> Callable[..., Any]:
     def function(a: Any) -> Any:
         a = as_array(a)
         found = finish(getattr(F, name)(a), a)
         return tuple(found) if isinstance(found, list) else found
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = text
+    function.__doc__ = (
+        f"{text}\n\nParameters\n----------\na : array (..., M, N), float\n    Matrices.\n\n"
+        f"Returns\n-------\n{results}, float\n\nNotes\n-----\nSource: seed ``mx.np.linalg.{name}``."
+    )
     return function
 
 
-det = _simple("det", "Return the determinants of square matrices.")
-slogdet = _simple("slogdet", "Return sign and log of the absolute determinant.")
-inv = _simple("inv", "Return the inverses of square matrices.")
-eig = _simple("eig", "Return eigenvalues and eigenvectors of matrices with real eigenvalues.")
-eigvals = _simple("eigvals", "Return the eigenvalues of matrices with real eigenvalues.")
-qr_factors = _simple("qr", "Return the reduced QR factors of matrices.")
-svd_factors = _simple("svd", "Return the singular value decomposition (u, s, v), u s v = a.")
+det = _simple("det", "Return the determinants of square matrices.", "array (...)")
+slogdet = _simple(
+    "slogdet", "Return sign and log of the absolute determinant.", "tuple of two arrays (...)"
+)
+inv = _simple("inv", "Return the inverses of square matrices.", "array (..., N, N)")
+eig = _simple(
+    "eig", "Return eigenvalues and eigenvectors of matrices with real eigenvalues.",
+    "tuple of array (..., N) and array (..., N, N)",
+)  # fmt: skip
+eigvals = _simple(
+    "eigvals", "Return the eigenvalues of matrices with real eigenvalues.", "array (..., N)"
+)
+qr_factors = _simple(
+    "qr", "Return the reduced QR factors of matrices.",
+    "tuple of array (..., M, K) and array (..., K, N)",
+)  # fmt: skip
+svd_factors = _simple(
+    "svd", "Return the singular value decomposition (u, s, v), u s v = a.",
+    "tuple of arrays (..., M, M), (..., M) and (..., M, N)",
+)  # fmt: skip
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """Return the reduced QR factors of matrices."""
+    """Return the reduced QR factors of matrices.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    mode : str
+        ``reduced``.
+
+    Returns
+    -------
+    tuple of array (..., M, K) and (..., K, N)
+        Q and R.
+
+    Raises
+    ------
+    ValueError
+        For another mode.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.qr``.
+    """
     if mode not in ("reduced", None):
         raise ValueError("qr: only mode='reduced' is supported")
     return qr_factors(a)
@@ -218,42 +540,166 @@ def svd(a: Any) -> Any:
 
 
 def svdvals(a: Any) -> Any:
-    """Return the singular values, largest first."""
+    """Return the singular values, largest first.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+
+    Returns
+    -------
+    array (..., M)
+        The values.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.svdvals``.
+    """
     return svd_factors(a)[1]
 
 
 def cholesky(a: Any, upper: bool = False) -> Any:
-    """Return the lower (or upper) Cholesky factor of positive definite matrices."""
+    """Return the lower (or upper) Cholesky factor of positive definite matrices.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    upper : bool
+        Use, or give, the upper triangle.
+
+    Returns
+    -------
+    array (..., n, n)
+        The factor.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.cholesky``.
+    """
     a = as_array(a)
     factor = finish(F.cholesky(a), a)
     return factor.mT if upper else factor
 
 
 def eigh(a: Any, upper: bool = False) -> Any:
-    """Return eigenvalues (ascending) and eigenvectors of symmetric matrices."""
+    """Return eigenvalues (ascending) and eigenvectors of symmetric matrices.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    upper : bool
+        Use, or give, the upper triangle.
+
+    Returns
+    -------
+    tuple of array (..., n) and (..., n, n)
+        Values and vectors (columns).
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.eigh``.
+    """
     a = as_array(a)
     return tuple(finish(F.eigh(a, UPLO="U" if upper in (True, "U") else "L"), a))
 
 
 def eigvalsh(a: Any, upper: bool = False) -> Any:
-    """Return the eigenvalues of symmetric matrices, ascending."""
+    """Return the eigenvalues of symmetric matrices, ascending.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    upper : bool
+        Use, or give, the upper triangle.
+
+    Returns
+    -------
+    array (..., n)
+        The values.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.eigvalsh``.
+    """
     return eigh(a, upper)[0]
 
 
 def solve(a: Any, b: Any) -> Any:
-    """Return x with ``a @ x = b``."""
+    """Return x with ``a @ x = b``.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    b : array of any shape and dtype
+
+    Returns
+    -------
+    array
+        Shape of `b`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.solve``.
+    """
     a = as_array(a)
     return finish(F.solve(a, as_array(b)), a)
 
 
 def pinv(a: Any, rtol: Any = None, hermitian: bool = False) -> Any:
-    """Return the pseudo-inverses of matrices."""
+    """Return the pseudo-inverses of matrices.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    rtol : float, optional
+        Singular values below this part of the largest count as 0; 1e-15 if left out.
+    hermitian : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array (..., N, M)
+        The inverses.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.pinv``.
+    """
     a = as_array(a)
     return finish(F.pinv(a, rcond=1e-15 if rtol is None else float(rtol)), a)
 
 
 def lstsq(a: Any, b: Any, rcond: Any = "warn") -> Any:
-    """Return the least-squares solution, residuals, rank and singular values."""
+    """Return the least-squares solution, residuals, rank and singular values.
+
+    Parameters
+    ----------
+    a : array (..., M, N), float
+        Matrices.
+    b : array of any shape and dtype
+    rcond : float, optional
+        Singular values below this part of the largest count as 0.
+
+    Returns
+    -------
+    tuple of array
+        Solution, residuals, rank, singular values.
+
+    Raises
+    ------
+    TraceError
+        In a trace: the numbers are needed.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.lstsq``.
+    """
     import numpy as np
 
     from symgluon.numpy.creation import constant
@@ -265,7 +711,30 @@ def lstsq(a: Any, b: Any, rcond: Any = "warn") -> Any:
 
 
 def matrix_rank(M: Any, rtol: Any = None, hermitian: bool = False) -> Any:
-    """Return the ranks of matrices (singular values above ``max * max(M, N) * eps``)."""
+    """Return the ranks of matrices (singular values above ``max * max(M, N) * eps``).
+
+    Parameters
+    ----------
+    M : array (..., M, N)
+    rtol : float, optional
+        Singular values below this part of the largest count as 0.
+    hermitian : bool
+        Whether the matrices are symmetric.
+
+    Returns
+    -------
+    array, int64
+        A number a matrix.
+
+    Raises
+    ------
+    TraceError
+        In a trace: the numbers are needed.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.matrix_rank``.
+    """
     import numpy as np
 
     from symgluon.numpy.creation import constant
@@ -275,7 +744,24 @@ def matrix_rank(M: Any, rtol: Any = None, hermitian: bool = False) -> Any:
 
 
 def cond(x: Any, p: Any = None) -> Any:
-    """Return the condition number of matrices."""
+    """Return the condition number of matrices.
+
+    Parameters
+    ----------
+    x : array (..., M, N), float
+        Matrices.
+    p : number or str, optional
+        Order of the norm; 2 if left out.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.cond``.
+    """
     x = as_array(x)
     if p in (None, 2, -2):
         values = svdvals(x)
@@ -285,7 +771,28 @@ def cond(x: Any, p: Any = None) -> Any:
 
 
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """Return the inverse of `a` as a map of tensors whose first `ind` axes are the result's."""
+    """Return the inverse of `a` as a map of tensors whose first `ind` axes are the result's.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    ind : int
+        Number of leading axes.
+
+    Returns
+    -------
+    array
+        Shape ``a.shape[ind:] + a.shape[:ind]``.
+
+    Raises
+    ------
+    ValueError
+        If `ind` is below 1.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.tensorinv``.
+    """
     a = as_array(a)
     if ind <= 0:
         raise ValueError("Invalid ind argument.")
@@ -297,7 +804,23 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """Return x with ``tensordot(a, x, x.ndim) = b``."""
+    """Return x with ``tensordot(a, x, x.ndim) = b``.
+
+    Parameters
+    ----------
+    a, b : array of any shape and dtype
+    axes : sequence of int, optional
+        Axes of `a` that go to its end first.
+
+    Returns
+    -------
+    array
+        Shape ``a.shape[b.ndim:]``.
+
+    Notes
+    -----
+    Source: seed ``mx.np.linalg.tensorsolve``.
+    """
     a, b = as_array(a), as_array(b)
     if axes is not None:
         order = [i for i in range(a.ndim) if i not in axes] + list(axes)

@@ -134,7 +134,23 @@ __all__ = [
 
 
 def positive(x: Any, out: Any = None, **kwargs: Any) -> Any:
-    """Return a copy of `x`."""
+    """Return a copy of `x`.
+
+    Parameters
+    ----------
+    x : array of any shape and dtype
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape of the operand.
+
+    Notes
+    -----
+    Source: seed ``mx.np.positive``.
+    """
     return finish(F.identity(as_array(x)), x, out)
 
 
@@ -144,13 +160,52 @@ def real(val: Any) -> Any:
 
 
 def divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
-    """Return floored quotient and remainder."""
+    """Return floored quotient and remainder.
+
+    Parameters
+    ----------
+    x1, x2 : array of any shape and dtype
+
+    Returns
+    -------
+    tuple of two arrays
+        Of the shape to which both broadcast.
+
+    Notes
+    -----
+    Source: seed ``mx.np.divmod``.
+    """
     space: Any = globals()
     return space["floor_divide"](x1, x2), space["mod"](x1, x2)
 
 
 def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None) -> Any:
-    """Limit the values of `a` to ``[a_min, a_max]`` (None: no limit)."""
+    """Limit the values of `a` to ``[a_min, a_max]`` (None: no limit).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    a_min : number or array, optional
+        Lower limit.
+    a_max : number or array, optional
+        Upper limit.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape of the operand.
+
+    Raises
+    ------
+    ValueError
+        Without limits.
+
+    Notes
+    -----
+    Source: seed ``mx.np.clip``; ONNX Clip.
+    """
     if a_min is None and a_max is None:
         raise ValueError("array_clip: must set either max or min")
     a = as_array(a)
@@ -167,7 +222,25 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None) -> Any:
 
 
 def around(x: Any, decimals: int = 0, out: Any = None, **kwargs: Any) -> Any:
-    """Round to `decimals` places, halves to even."""
+    """Round to `decimals` places, halves to even.
+
+    Parameters
+    ----------
+    x : array of any shape and dtype
+    decimals : int
+        Number of places.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape of the operand.
+
+    Notes
+    -----
+    Source: seed ``mx.np.around``.
+    """
     ufunc.check_keywords("around", kwargs)
     if isinstance(x, int | float):
         return np.around(x, decimals)
@@ -182,7 +255,29 @@ def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Replace NaN and infinities by numbers (infinities by the largest ones of the dtype)."""
+    """Replace NaN and infinities by numbers (infinities by the largest ones of the dtype).
+
+    Parameters
+    ----------
+    x : array of any shape and dtype
+    copy : bool
+        Leave `x` as it is; otherwise it is written.
+    nan : number
+        In place of NaN.
+    posinf : number, optional
+        In place of infinity.
+    neginf : number, optional
+        In place of minus infinity.
+
+    Returns
+    -------
+    array
+        Shape of the operand.
+
+    Notes
+    -----
+    Source: seed ``mx.np.nan_to_num``.
+    """
     ufunc.check_keywords("nan_to_num", kwargs)
     x = as_array(x)
     result = F.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
@@ -214,7 +309,33 @@ def sum(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = None,
     initial: Any = None, where: Any = None,
 ) -> Any:  # fmt: skip
-    """Sum over `axis` (all axes by default); bools are counted in int64."""
+    """Sum over `axis` (all axes by default); bools are counted in int64.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    initial : number, optional
+        Where the reduction starts.
+    where : bool, optional
+        True or None; masks are not supported.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.sum``; ONNX ReduceSum.
+    """
     return accumulate("sum", a, axis, dtype, out, keepdims, initial, where)
 
 
@@ -222,7 +343,33 @@ def prod(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
     initial: Any = None, where: Any = None,
 ) -> Any:  # fmt: skip
-    """Multiply over `axis` (all axes by default)."""
+    """Multiply over `axis` (all axes by default).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    initial : number, optional
+        Where the reduction starts.
+    where : bool, optional
+        True or None; masks are not supported.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.prod``; ONNX ReduceProd.
+    """
     return accumulate("prod", a, axis, dtype, out, keepdims, initial, where)
 
 
@@ -246,7 +393,31 @@ def max(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
     where: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the largest element over `axis` (all axes by default)."""
+    """Return the largest element over `axis` (all axes by default).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    initial : number, optional
+        Where the reduction starts.
+    where : bool, optional
+        True or None; masks are not supported.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.max``; ONNX ReduceMax.
+    """
     ufunc.check_keywords("max", {"where": where})
     result = reduce("max", a, axis, keepdims)
     return finish(result if initial is None else F.maximum(result, initial), a, out)
@@ -256,7 +427,31 @@ def min(
     a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
     where: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the smallest element over `axis` (all axes by default)."""
+    """Return the smallest element over `axis` (all axes by default).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    initial : number, optional
+        Where the reduction starts.
+    where : bool, optional
+        True or None; masks are not supported.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.min``; ONNX ReduceMin.
+    """
     ufunc.check_keywords("min", {"where": where})
     result = reduce("min", a, axis, keepdims)
     return finish(result if initial is None else F.minimum(result, initial), a, out)
@@ -267,23 +462,107 @@ amax, amin = max, min
 
 def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = None,
            **kwargs: Any) -> Any:  # fmt: skip
-    """Sum over `axis`, taking NaN as 0."""
+    """Sum over `axis`, taking NaN as 0.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.nansum``.
+    """
     return reduce("nansum", a, axis, keepdims, out, dtype)
 
 
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = None,
             **kwargs: Any) -> Any:  # fmt: skip
-    """Multiply over `axis`, taking NaN as 1."""
+    """Multiply over `axis`, taking NaN as 1.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.nanprod``.
+    """
     return reduce("nanprod", a, axis, keepdims, out, dtype)
 
 
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """Return running sums along `axis` (of the flattened array by default)."""
+    """Return running sums along `axis` (of the flattened array by default).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int, optional
+        Axis; the flattened array if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result; int64 for bools.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape of `a`; 1-d without `axis`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.cumsum``; ONNX CumSum.
+    """
     return _cumulate("cumsum", a, axis, dtype, out)
 
 
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """Return running products along `axis` (of the flattened array by default)."""
+    """Return running products along `axis` (of the flattened array by default).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int, optional
+        Axis; the flattened array if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result; int64 for bools.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Shape of `a`; 1-d without `axis`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.cumprod``.
+    """
     return _cumulate("cumprod", a, axis, dtype, out)
 
 
@@ -298,7 +577,29 @@ def _cumulate(name: str, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
 
 
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """Return the n-th differences of neighbours along `axis`."""
+    """Return the n-th differences of neighbours along `axis`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    n : int
+        How often differences are taken.
+    axis : int
+        Axis, of any sign.
+    prepend : number or array, optional
+        Put before `a`.
+    append : number or array, optional
+        Put after `a`.
+
+    Returns
+    -------
+    array
+        Smaller by `n` along `axis`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.diff``.
+    """
     a = as_array(a)
     parts = [a if p is a else _edge(p, a, axis) for p in (prepend, a, append) if p is not None]
     x = F.concatenate(*parts, axis=axis) if len(parts) > 1 else a
@@ -324,7 +625,25 @@ def _edge(value: Any, a: Any, axis: int) -> Any:
 
 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """Return the differences of neighbours of the flattened array, with values around them."""
+    """Return the differences of neighbours of the flattened array, with values around them.
+
+    Parameters
+    ----------
+    ary : array of any shape and dtype
+    to_end : number or array, optional
+        Put at the end.
+    to_begin : number or array, optional
+        Put at the beginning.
+
+    Returns
+    -------
+    array (n,)
+        Of the dtype of `ary`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.ediff1d``.
+    """
     ary = as_array(ary)
     parts: list[Any] = [diff(F.reshape(ary, shape=(-1,)))]
     if to_begin is not None:

@@ -25,7 +25,20 @@ def _bound(name: str) -> Op:
 
 
 def dim_operand(dim: Dim, dtype: Any) -> Any:
-    """Return a symbolic dimension as an operand beside an array of `dtype`, like a number."""
+    """Return a symbolic dimension as an operand beside an array, like a number.
+
+    Parameters
+    ----------
+    dim : Dim
+        The dimension.
+    dtype : dtype
+        Of the array.
+
+    Returns
+    -------
+    Array
+        Without axes.
+    """
     value = F.dim_value(dim=dim)
     kind = dtypes.scalar_type(dtype, 1)
     return value if value.dtype == kind else F.cast(value, dtype=kind)
@@ -81,7 +94,32 @@ class ndarray(NDArray):
     """An n-dimensional array of MXNet 2.0 (made by `mx.np.array` and the like).
 
     It is a mutable handle: ``x[i]``, ``x[a:b]`` and ``detach()`` share memory with `x`, all other
-    functions give new arrays.
+    functions give new arrays.  Arithmetic promotes by MXNet's table: an integer with a float gives
+    that float, and a number takes the dtype of a float array.  NumPy's functions called on it give
+    it back.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+        The content; not copied.
+
+    Notes
+    -----
+    Source: seed ``mx.np.ndarray``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.array([[1, 2], [3, 4]])
+    >>> x.dtype, x.shape, x.device
+    (dtype('float32'), (2, 2), cpu(0))
+    >>> row = x[0]
+    >>> row += 10
+    >>> x
+    array([[11., 12.],
+           [ 3.,  4.]])
+    >>> (x > 5).sum().item()
+    2
     """
 
     __add__ = __radd__ = _operator("add")  # type: ignore[assignment]
@@ -203,7 +241,13 @@ class ndarray(NDArray):
 
     @property
     def asscalar(self) -> Any:
-        """Absent in MXNet 2.0: use `item`."""
+        """Absent in MXNet 2.0: use `item`.
+
+        Raises
+        ------
+        AttributeError
+            Always.
+        """
         raise AttributeError("mxnet.numpy.ndarray object has no attribute asscalar")
 
     def astype(  # type: ignore[override]
@@ -214,7 +258,31 @@ class ndarray(NDArray):
         subok: bool = True,
         copy: bool = True,
     ) -> Any:
-        """Return the array in another dtype; itself if it has it already and not `copy`."""
+        """Return the array in another dtype.
+
+        Parameters
+        ----------
+        dtype : dtype
+            That of the result.
+        order : str
+            ``K``.
+        casting : str
+            ``unsafe``.
+        subok : bool
+            True.
+        copy : bool
+            False: return the array itself if it has that dtype.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+
+        Raises
+        ------
+        ValueError
+            For another `order`, `casting` or `subok`.
+        """
         if order not in ("K", None) or casting != "unsafe" or not subok:
             raise ValueError("astype takes order='K', casting='unsafe' and subok=True only")
         if not copy and self.dtype == np.dtype(dtype):
@@ -222,7 +290,7 @@ class ndarray(NDArray):
         return self._new(F.cast(self, dtype=dtype))
 
     def reshape(self, *args: Any, order: str = "C", **kwargs: Any) -> Any:
-        """Return a copy in another shape (one entry may be -1)."""
+        """Return a copy in another shape, `args` (one entry may be -1); `order` as of `np.reshape`."""
         from symgluon.numpy.manipulation import reshape
 
         shape = kwargs.get("newshape", kwargs.get("shape", args))
@@ -237,11 +305,11 @@ class ndarray(NDArray):
         return self._new(F.transpose(self, axes=tuple(axes) or None))
 
     def flatten(self, order: str = "C") -> Any:
-        """Return a 1-d copy."""
+        """Return a 1-d copy; `order` as of `np.reshape`."""
         return self.reshape(-1, order=order)
 
     def item(self, *args: Any) -> Any:
-        """Return one element as a Python number."""
+        """Return one element, at `args` where there are several, as a Python number."""
         return self.numpy_content("item()").item(*args)
 
 
@@ -250,7 +318,7 @@ METHODS: dict[str, Callable[..., Any]] = {}
 
 
 def show(x: Any) -> str:
-    """Text of an array: NumPy's, with the dtype unless it is the default float or bool."""
+    """Text of the array `x`: NumPy's, with the dtype unless it is the default float or bool."""
     content = x.numpy_content()
     body = np.array2string(content, separator=", ", prefix="array(")
     parts = [body] if content.size else ["[]", f"shape={content.shape}"]
@@ -262,7 +330,20 @@ def show(x: Any) -> str:
 
 
 def as_array(x: Any, device: Device | None = None) -> Any:
-    """Return `x` as an `ndarray`: itself, or made from numbers (keeping a NumPy dtype)."""
+    """Return a value as an `ndarray`: itself, or made from numbers.
+
+    Parameters
+    ----------
+    x : array, number or nested lists
+        An array of NumPy keeps its dtype.
+    device : Device, optional
+        Of a new array.
+
+    Returns
+    -------
+    ndarray
+        The array.
+    """
     if isinstance(x, ndarray):
         return x
     if isinstance(x, NDArray):
@@ -309,7 +390,22 @@ def _from_numpy(result: Any) -> Any:
 
 
 def finish(result: Any, like: Any = None, out: Any = None) -> Any:
-    """Make an operator's result an `ndarray` on the device of `like`, or write it to `out`."""
+    """Make an operator's result an `ndarray`, or write it to another.
+
+    Parameters
+    ----------
+    result : Array, or list or tuple of Array
+        What the operator returned.
+    like : array, optional
+        Gives the device.
+    out : array, optional
+        Is written.
+
+    Returns
+    -------
+    ndarray, or list of ndarray
+        The result, or `out`.
+    """
     if isinstance(result, tuple | list):
         return [finish(r, like) for r in result]
     if out is not None:

@@ -36,6 +36,15 @@ def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> N
         The seed.
     device : Device or "all"
         Accepted for compatibility: all devices share one stream.
+
+    Raises
+    ------
+    ValueError
+        If the seed is no int.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.seed``.
     """
     if seed_state is not None and not isinstance(seed_state, int | np.integer):
         raise ValueError("seed_state must be int")
@@ -84,7 +93,32 @@ def uniform(
     low: Any = 0.0, high: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the uniform distribution over [low, high)."""
+    """Draw from the uniform distribution over [low, high).
+
+    Parameters
+    ----------
+    low : float or array
+        Lower bound.
+    high : float or array
+        Upper bound.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.uniform``.
+    """
     return draw(distributions.uniform, (low, high), size, dtype, device, out, kwargs)
 
 
@@ -92,17 +126,76 @@ def normal(
     loc: Any = 0.0, scale: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the normal distribution with mean `loc` and deviation `scale`."""
+    """Draw from the normal distribution with mean `loc` and deviation `scale`.
+
+    Parameters
+    ----------
+    loc : float or array
+        Mean.
+    scale : float or array
+        Standard deviation.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.normal``.
+    """
     return draw(distributions.normal, (loc, scale), size, dtype, device, out, kwargs)
 
 
 def rand(*size: Any, **kwargs: Any) -> Any:
-    """Draw an array of shape `size` uniformly from [0, 1)."""
+    """Draw an array of shape `size` uniformly from [0, 1).
+
+    Parameters
+    ----------
+    *size : int
+        Shape of the draw.
+    **kwargs : object
+        What else `uniform` takes.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.rand``.
+    """
     return uniform(size=size, **kwargs)
 
 
 def randn(*size: Any, **kwargs: Any) -> Any:
-    """Draw an array of shape `size` from the standard normal distribution."""
+    """Draw an array of shape `size` from the standard normal distribution.
+
+    Parameters
+    ----------
+    *size : int
+        Shape of the draw.
+    **kwargs : object
+        What else `normal` takes.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.randn``.
+    """
     return normal(size=size, **kwargs)
 
 
@@ -110,7 +203,32 @@ def lognormal(
     mean: Any = 0.0, sigma: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw numbers whose logarithm is normal."""
+    """Draw numbers whose logarithm is normal.
+
+    Parameters
+    ----------
+    mean : float or array
+        Mean of the logarithm.
+    sigma : float or array
+        Standard deviation of the logarithm.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.lognormal``.
+    """
     return draw(distributions.lognormal, (mean, sigma), size, dtype, device, out, kwargs)
 
 
@@ -118,7 +236,32 @@ def laplace(
     loc: Any = 0.0, scale: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the Laplace distribution."""
+    """Draw from the Laplace distribution.
+
+    Parameters
+    ----------
+    loc : float or array
+        Mean.
+    scale : float or array
+        Scale.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.laplace``.
+    """
     return draw(distributions.laplace, (loc, scale), size, dtype, device, out, kwargs)
 
 
@@ -126,7 +269,30 @@ def gumbel(
     loc: Any = 0.0, scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the Gumbel distribution."""
+    """Draw from the Gumbel distribution.
+
+    Parameters
+    ----------
+    loc : float or array
+        Mean.
+    scale : float or array
+        Scale.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.gumbel``.
+    """
     return draw(distributions.gumbel, (loc, scale), size, None, device, out, kwargs)
 
 
@@ -134,7 +300,30 @@ def logistic(
     loc: Any = 0.0, scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the logistic distribution."""
+    """Draw from the logistic distribution.
+
+    Parameters
+    ----------
+    loc : float or array
+        Mean.
+    scale : float or array
+        Scale.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.logistic``.
+    """
     return draw(distributions.logistic, (loc, scale), size, None, device, out, kwargs)
 
 
@@ -142,29 +331,134 @@ def logistic(
 def exponential(
     scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any
 ) -> Any:
-    """Draw from the exponential distribution with mean `scale`."""
+    """Draw from the exponential distribution with mean `scale`.
+
+    Parameters
+    ----------
+    scale : float or array
+        Mean.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.exponential``.
+    """
     return draw(distributions.exponential, (scale,), size, None, device, out, kwargs)
 
 
 def rayleigh(
     scale: Any = 1.0, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any
 ) -> Any:
-    """Draw from the Rayleigh distribution."""
+    """Draw from the Rayleigh distribution.
+
+    Parameters
+    ----------
+    scale : float or array
+        Scale.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.rayleigh``.
+    """
     return draw(distributions.rayleigh, (scale,), size, None, device, out, kwargs)
 
 
 def weibull(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any) -> Any:
-    """Draw from the Weibull distribution of shape `a`."""
+    """Draw from the Weibull distribution of shape `a`.
+
+    Parameters
+    ----------
+    a : float or array
+        Shape.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.weibull``.
+    """
     return draw(distributions.weibull, (a,), size, None, device, out, kwargs)
 
 
 def pareto(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any) -> Any:
-    """Draw from the Lomax (Pareto II) distribution of shape `a`."""
+    """Draw from the Lomax (Pareto II) distribution of shape `a`.
+
+    Parameters
+    ----------
+    a : float or array
+        Shape.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.pareto``.
+    """
     return draw(distributions.pareto, (a,), size, None, device, out, kwargs)
 
 
 def power(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwargs: Any) -> Any:
-    """Draw from the power distribution on [0, 1] with density ``a x ** (a - 1)``."""
+    """Draw from the power distribution on [0, 1] with density ``a x ** (a - 1)``.
+
+    Parameters
+    ----------
+    a : float or array
+        Exponent plus one.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.power``.
+    """
     return draw(distributions.power, (a,), size, None, device, out, kwargs)
 
 
@@ -172,33 +466,144 @@ def gamma(
     shape: Any, scale: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw from the gamma distribution of shape `shape` and scale `scale`."""
+    """Draw from the gamma distribution of shape `shape` and scale `scale`.
+
+    Parameters
+    ----------
+    shape : float or array
+        Shape.
+    scale : float or array
+        Scale.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.gamma``.
+    """
     return draw(distributions.gamma, (shape, scale), size, dtype, device, out, kwargs)
 
 
 def chisquare(
     df: Any, size: Any = None, dtype: Any = None, device: Any = None, **kwargs: Any
 ) -> Any:
-    """Draw from the chi-square distribution with `df` degrees of freedom."""
+    """Draw from the chi-square distribution with `df` degrees of freedom.
+
+    Parameters
+    ----------
+    df : float or array
+        Degrees of freedom.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.chisquare``.
+    """
     return draw(distributions.chisquare, (df,), size, dtype, device, None, kwargs)
 
 
 def beta(
     a: Any, b: Any, size: Any = None, dtype: Any = None, device: Any = None, **kwargs: Any
 ) -> Any:
-    """Draw from the beta distribution with parameters `a` and `b`."""
+    """Draw from the beta distribution with parameters `a` and `b`.
+
+    Parameters
+    ----------
+    a : float or array
+        First parameter.
+    b : float or array
+        Second parameter.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.beta``.
+    """
     return draw(distributions.beta, (a, b), size, dtype, device, None, kwargs)
 
 
 def f(dfnum: Any, dfden: Any, size: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Draw from the F distribution."""
+    """Draw from the F distribution.
+
+    Parameters
+    ----------
+    dfnum : float or array
+        Degrees of freedom of the numerator.
+    dfden : float or array
+        Degrees of freedom of the denominator.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.f``.
+    """
     return draw(distributions.f, (dfnum, dfden), size, None, device, None, kwargs)
 
 
 def poisson(
     lam: Any = 1.0, size: Any = None, dtype: Any = None, device: Any = None, **kwargs: Any
 ) -> Any:
-    """Draw from the Poisson distribution with mean `lam`."""
+    """Draw from the Poisson distribution with mean `lam`.
+
+    Parameters
+    ----------
+    lam : float or array
+        Mean.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.poisson``.
+    """
     return draw(distributions.poisson, (lam,), size, dtype, device, None, kwargs)
 
 
@@ -206,7 +611,28 @@ def poisson(
 def multivariate_normal(
     mean: Any, cov: Any, size: Any = None, check_valid: Any = None, tol: Any = None
 ) -> Any:
-    """Draw vectors from the normal distribution with the covariance matrix `cov`."""
+    """Draw vectors from the normal distribution with the covariance matrix `cov`.
+
+    Parameters
+    ----------
+    mean : array (..., n)
+        Means.
+    cov : array (..., n, n)
+        Covariance matrices.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    check_valid, tol : object
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.multivariate_normal``.
+    """
     mean, cov = as_array(mean), as_array(cov)
     lead = dims(size) if size is not None else ()
     batch = broadcast_shapes(mean.shape[:-1], cov.shape[:-2])
@@ -220,7 +646,32 @@ def randint(
     low: Any, high: Any = None, size: Any = None, dtype: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw integers from [low, high), or [0, low); int64 by default."""
+    """Draw integers from [low, high), or [0, low); int64 by default.
+
+    Parameters
+    ----------
+    low : int
+        Lower bound; without `high` the upper one.
+    high : int, optional
+        Upper bound, left out itself.
+    size : int or tuple of int, optional
+        Shape of the draw; () if left out.
+    dtype : dtype, optional
+        Of the result; int64 if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.randint``.
+    """
     low, high = (0, low) if high is None else (low, high)
     kind = dtypes.resolve("int64" if dtype is None else dtype)
     found = F.random_randint(low=int(low), high=int(high), shape=dims(size), dtype=kind)
@@ -231,7 +682,32 @@ def choice(
     a: Any, size: Any = None, replace: bool = True, p: Any = None, device: Any = None,
     out: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw elements of the 1-d array `a` (or of ``range(a)``), with probabilities `p`."""
+    """Draw elements of the 1-d array `a` (or of ``range(a)``), with probabilities `p`.
+
+    Parameters
+    ----------
+    a : array (n,) or int
+        What is drawn from; a number stands for ``range``.
+    size : int or tuple of int, optional
+        Shape of the draw; () if left out.
+    replace : bool
+        Whether an element may come more than once.
+    p : array (n,), optional
+        Probabilities.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.choice``.
+    """
     source = None if isinstance(a, int | np.integer) else as_array(a)
     n = int(a) if source is None else source.shape[0]
     chances = None if p is None else as_array(p)
@@ -253,6 +729,25 @@ def shuffle(x: Any) -> None:
 
 
 def multinomial(n: int, pvals: Any, size: Any = None, **kwargs: Any) -> Any:
-    """Count how often each outcome comes in `n` trials with the probabilities `pvals`."""
+    """Count how often each outcome comes in `n` trials with the probabilities `pvals`.
+
+    Parameters
+    ----------
+    n : int
+        Number of trials.
+    pvals : array (k,)
+        Probabilities.
+    size : int or tuple of int, optional
+        How many draws.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.np.random.multinomial``.
+    """
     shape = () if size is None else dims(size)
     return _deliver(F.random_multinomial(as_array(pvals), n=n, shape=shape), None, None, kwargs)

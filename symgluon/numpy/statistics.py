@@ -23,7 +23,31 @@ def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
     where: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the mean over `axis`; integers give the default float."""
+    """Return the mean over `axis`; integers give the default float.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    where : bool, optional
+        True or None; masks are not supported.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.mean``; ONNX ReduceMean.
+    """
     return accumulate("mean", a, axis, dtype, out, keepdims, None, where)
 
 
@@ -41,7 +65,33 @@ def std(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, correction: Any = 0,
     keepdims: Any = False, ddof: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the standard deviation over `axis`; the divisor is ``n - correction``."""
+    """Return the standard deviation over `axis`; the divisor is ``n - correction``.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    correction : int
+        Subtracted from the divisor.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    ddof : int, optional
+        NumPy's older name of `correction`.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.std``.
+    """
     return _spread("std", a, axis, dtype, out, correction if ddof is None else ddof, keepdims)
 
 
@@ -49,14 +99,67 @@ def var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, correction: Any = 0,
     keepdims: Any = False, ddof: Any = None,
 ) -> Any:  # fmt: skip
-    """Return the variance over `axis`; the divisor is ``n - correction``."""
+    """Return the variance over `axis`; the divisor is ``n - correction``.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    dtype : dtype, optional
+        Of the arithmetic and the result.
+    out : array, optional
+        Gets the result, in its own dtype.
+    correction : int
+        Subtracted from the divisor.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    ddof : int, optional
+        NumPy's older name of `correction`.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.var``.
+    """
     return _spread("var", a, axis, dtype, out, correction if ddof is None else ddof, keepdims)
 
 
 def average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, out: Any = None
 ) -> Any:
-    """Return the weighted mean over `axis` (and the sum of the weights if `returned`)."""
+    """Return the weighted mean over `axis` (and the sum of the weights if `returned`).
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    weights : array, optional
+        Of the shape of `a`, or (n,) along `axis`.
+    returned : bool
+        Return the sum of the weights too.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Raises
+    ------
+    TypeError
+        If the shapes differ and `axis` does not say how.
+
+    Notes
+    -----
+    Source: seed ``mx.np.average``.
+    """
     a = as_array(a)
     if weights is None:
         result = mean(a, axis)
@@ -81,7 +184,35 @@ def percentile(
     a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: Any = None,
     interpolation: str = "linear", keepdims: Any = False, method: str | None = None,
 ) -> Any:  # fmt: skip
-    """Return the q-th percentiles (0 to 100) over `axis`."""
+    """Return the q-th percentiles (0 to 100) over `axis`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    q : float or array
+        Percentiles, 0 to 100.
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+    overwrite_input : bool, optional
+        Accepted; the input stays.
+    interpolation : str
+        ``linear``, ``lower``, ``higher``, ``midpoint`` or ``nearest``.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    method : str, optional
+        NumPy's newer name of `interpolation`.
+
+    Returns
+    -------
+    array
+        Shape of `q`, then that of `a` without the reduced axes.
+
+    Notes
+    -----
+    Source: seed ``mx.np.percentile``.
+    """
     a, name = as_array(a), method or interpolation
     values = q.numpy_content() if isinstance(q, Array) else np.asarray(q)
     points = tuple(float(v) for v in values.reshape(-1))
@@ -96,7 +227,35 @@ def quantile(
     a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: Any = None,
     interpolation: str = "linear", keepdims: Any = False, method: str | None = None,
 ) -> Any:  # fmt: skip
-    """Return the q-th quantiles (0 to 1) over `axis`."""
+    """Return the q-th quantiles (0 to 1) over `axis`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    q : float or array
+        Quantiles, 0 to 1.
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+    overwrite_input : bool, optional
+        Accepted; the input stays.
+    interpolation : str
+        ``linear``, ``lower``, ``higher``, ``midpoint`` or ``nearest``.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+    method : str, optional
+        NumPy's newer name of `interpolation`.
+
+    Returns
+    -------
+    array
+        Shape of `q`, then that of `a` without the reduced axes.
+
+    Notes
+    -----
+    Source: seed ``mx.np.quantile``.
+    """
     values = q.numpy_content() if isinstance(q, Array) else np.asarray(q)
     return percentile(a, values * 100.0, axis, out, None, interpolation, keepdims, method)
 
@@ -104,17 +263,81 @@ def quantile(
 def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = None, keepdims: Any = False
 ) -> Any:
-    """Return the median over `axis`."""
+    """Return the median over `axis`.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+    overwrite_input : bool, optional
+        Accepted; the input stays.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.median``.
+    """
     return percentile(a, 50.0, axis, out, None, "linear", keepdims)
 
 
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """Count the elements that are not zero."""
+    """Count the elements that are not zero.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    axis : int or tuple of int, optional
+        Axes that are reduced; all if left out.
+    keepdims : bool
+        Keep the reduced axes, with size 1.
+
+    Returns
+    -------
+    array
+        Without the reduced axes, or with size 1 for them.
+
+    Notes
+    -----
+    Source: seed ``mx.np.count_nonzero``.
+    """
     return reduce("count_nonzero", a, axis, keepdims)
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """Count (or sum the weights of) each value of a 1-d array of integers >= 0."""
+    """Count (or sum the weights of) each value of a 1-d array of integers >= 0.
+
+    Parameters
+    ----------
+    x : array (n,), int
+        Numbers from 0 on.
+    weights : array (n,), optional
+        Summed in place of counting.
+    minlength : int
+        Smallest length of the result.
+
+    Returns
+    -------
+    array (n,)
+        Counts, or sums.
+
+    Raises
+    ------
+    TraceError
+        In a trace: the numbers are needed.
+
+    Notes
+    -----
+    Source: seed ``mx.np.bincount``.
+    """
     numbers = as_array(x).numpy_content("bincount")
     w = None if weights is None else as_array(weights).numpy_content("bincount")
     counts = np.bincount(numbers.astype(np.int64), w, int(minlength))
@@ -125,7 +348,38 @@ def histogram(
     a: Any, bins: Any = 10, range: Any = None, normed: Any = None, weights: Any = None,
     density: Any = None,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Return counts of the values in bins, and the edges of the bins."""
+    """Return counts of the values in bins, and the edges of the bins.
+
+    Parameters
+    ----------
+    a : array of any shape and dtype
+    bins : int or array
+        Number of bins, or their edges.
+    range : tuple of two numbers, optional
+        Ends of the bins; those of the data if left out.
+    normed : bool, optional
+        Not supported.
+    weights : array, optional
+        Not supported.
+    density : bool, optional
+        Not supported.
+
+    Returns
+    -------
+    tuple of array (n,) and array (n + 1,)
+        Counts and edges.
+
+    Raises
+    ------
+    ValueError
+        For what is not supported.
+    TraceError
+        In a trace: the numbers are needed.
+
+    Notes
+    -----
+    Source: seed ``mx.np.histogram``.
+    """
     if normed or weights is not None or density:
         raise ValueError("histogram: normed, weights and density are not supported")
     a = as_array(a)

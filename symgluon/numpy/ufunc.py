@@ -12,6 +12,7 @@ from symgluon.ir.op import Op, get_op
 from symgluon.numpy.multiarray import as_array, dim_operand, ndarray
 from symgluon.ops.apply import apply
 from symgluon.ops.array import Array
+from symgluon.ops.describe import binary_text, unary_text
 
 _NUMBERS = (int, float, bool, np.generic)
 
@@ -19,10 +20,17 @@ _NUMBERS = (int, float, bool, np.generic)
 def check_keywords(name: str, kwargs: dict[str, Any]) -> None:
     """Accept NumPy's keyword arguments only with the values that MXNet 2.0 takes.
 
+    Parameters
+    ----------
+    name : str
+        The function.
+    kwargs : dict
+        Its keyword arguments.
+
     Raises
     ------
     ValueError
-        For a `where` other than True or None.
+        For a `where` other than True or None, and other values that would change the result.
     TypeError
         For an unknown keyword.
     """
@@ -37,7 +45,22 @@ def check_keywords(name: str, kwargs: dict[str, Any]) -> None:
 
 
 def deliver(result: Any, like: Any, out: Any) -> Any:
-    """Return `result` as an `ndarray`, or write it to `out`."""
+    """Return a result as an `ndarray`, or write it to another.
+
+    Parameters
+    ----------
+    result : Array
+        What the operator returned.
+    like : array
+        Gives the device.
+    out : array or None
+        Is written.
+
+    Returns
+    -------
+    ndarray
+        The result, or `out`.
+    """
     if out is not None:
         from symgluon.numpy.multiarray import finish
 
@@ -50,7 +73,20 @@ def deliver(result: Any, like: Any, out: Any) -> Any:
 
 
 def unary(name: str, op_name: str = "") -> Callable[..., Any]:
-    """Make the function `name` of one operand; Python numbers go to NumPy."""
+    """Make an elementwise function of one operand; Python numbers go to NumPy.
+
+    Parameters
+    ----------
+    name : str
+        The function, as NumPy calls it.
+    op_name : str
+        Its operator, if that has another name.
+
+    Returns
+    -------
+    callable
+        The function; its docstring comes from the operator.
+    """
     op_name = op_name or name
     instance: list[Op] = []
 
@@ -65,11 +101,24 @@ def unary(name: str, op_name: str = "") -> Callable[..., Any]:
             instance.append(get_op(op_name)())
         return deliver(apply(instance[0], x), x, out)
 
-    return _named(function, name, f"Elementwise {name.replace('_', ' ')} of `x`.")
+    return _named(function, name, unary_text(name, op_name))
 
 
 def binary(name: str, op_name: str = "") -> Callable[..., Any]:
-    """Make the function `name` of two operands that broadcast; two numbers go to NumPy."""
+    """Make an elementwise function of two operands that broadcast; two numbers go to NumPy.
+
+    Parameters
+    ----------
+    name : str
+        The function, as NumPy calls it.
+    op_name : str
+        Its operator, if that has another name.
+
+    Returns
+    -------
+    callable
+        The function; its docstring comes from the operator.
+    """
     op_name = op_name or name
     instance: list[Op] = []
 
@@ -85,7 +134,7 @@ def binary(name: str, op_name: str = "") -> Callable[..., Any]:
         like = x1 if isinstance(x1, Array) else x2
         return deliver(apply(instance[0], x1, x2), like, out)
 
-    return _named(function, name, f"Elementwise {name.replace('_', ' ')} of `x1` and `x2`.")
+    return _named(function, name, binary_text(name, op_name))
 
 
 def _pair(x1: Any, x2: Any) -> tuple[Any, Any]:

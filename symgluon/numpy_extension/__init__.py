@@ -45,13 +45,13 @@ def waitall() -> None:
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("random", "image", "control_flow"):
+    if name in ("random", "image"):
         try:
             return importlib.import_module(f"symgluon.numpy_extension.{name}")
         except ModuleNotFoundError as error:
             raise AttributeError(f"module 'symgluon.numpy_extension' has no {name!r}") from error
     if name in ("foreach", "while_loop", "cond"):
-        module = importlib.import_module("symgluon.numpy_extension.control_flow")
+        module = importlib.import_module("symgluon.ops.control_flow")
         return getattr(module, name)
     from symgluon.ndarray.front import exists, function
     from symgluon.numpy.multiarray import ndarray

@@ -22,7 +22,23 @@ def _call(name: str, inputs: list[Any], **attrs: Any) -> Any:
 
 
 def activation(data: Any, act_type: str = "relu", **kwargs: Any) -> Any:
-    """Apply relu, sigmoid, tanh, softrelu, softsign, log_sigmoid or mish, elementwise."""
+    """Apply relu, sigmoid, tanh, softrelu, softsign, log_sigmoid or mish, elementwise.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    act_type : str
+        Name of the activation.
+
+    Returns
+    -------
+    array
+        Shape and dtype of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.activation``.
+    """
     return _call("Activation", [data], act_type=act_type)
 
 
@@ -30,7 +46,31 @@ def leaky_relu(
     data: Any = None, gamma: Any = None, act_type: str = "leaky", slope: float = 0.25,
     lower_bound: float = 0.125, upper_bound: float = 0.334, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Apply leaky, prelu (slopes `gamma`), elu, selu, gelu or rrelu, elementwise."""
+    """Apply leaky, prelu (slopes `gamma`), elu, selu, gelu or rrelu, elementwise.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    gamma : array, optional
+        Slopes of prelu.
+    act_type : str
+        ``leaky``, ``prelu``, ``elu``, ``selu``, ``gelu`` or ``rrelu``.
+    slope : float
+        Of leaky; alpha of elu.
+    lower_bound : float
+        Smallest slope of rrelu.
+    upper_bound : float
+        Largest slope of rrelu.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.leaky_relu``.
+    """
     return _call(
         "LeakyReLU", [data, gamma], act_type=act_type, slope=slope, lower_bound=lower_bound,
         upper_bound=upper_bound,
@@ -41,7 +81,29 @@ def fully_connected(
     x: Any, weight: Any, bias: Any = None, num_hidden: int | None = None, no_bias: bool = True,
     flatten: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return ``x @ weight.T + bias``; `flatten` merges all axes of `x` but the first."""
+    """Return ``x @ weight.T + bias``; `flatten` merges all axes of `x` but the first.
+
+    Parameters
+    ----------
+    x : array (N, ...)
+    weight : array (num_hidden, in)
+    bias : array (num_hidden,), optional
+    num_hidden : int, optional
+        Size of the output; that of `weight` if left out.
+    no_bias : bool
+        Leave `bias` out.
+    flatten : bool
+        Merge all axes of `x` but the first; otherwise the last is multiplied.
+
+    Returns
+    -------
+    array (N, num_hidden)
+        Or (..., num_hidden) without `flatten`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.fully_connected``.
+    """
     bias = None if no_bias else bias
     hidden = num_hidden if num_hidden is not None else weight.shape[0]
     return _call(
@@ -56,7 +118,46 @@ def convolution(
     num_group: int = 1, workspace: int = 1024, no_bias: bool = False, cudnn_tune: Any = None,
     cudnn_off: bool = False, layout: str | None = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Convolve `data` (N, C, spatial...) with `weight` (num_filter, C / num_group, kernel...)."""
+    """Convolve `data` (N, C, spatial...) with `weight` (num_filter, C / num_group, kernel...).
+
+    Parameters
+    ----------
+    data : array (N, C, ...)
+    weight : array (num_filter, C / num_group, ...)
+    bias : array (num_filter,), optional
+        Added to each channel.
+    kernel : tuple of int
+        Size of the window.
+    stride : tuple of int, optional
+        Its step; 1 if left out.
+    dilate : tuple of int, optional
+        Distance of the places it reads; 1 if left out.
+    pad : tuple of int, optional
+        What is added on either side; 0 if left out.
+    num_filter : int
+        Number of output channels.
+    num_group : int
+        Groups of channels that do not see each other.
+    workspace : int
+        Accepted, without effect.
+    no_bias : bool
+        Leave `bias` out.
+    cudnn_tune : str, optional
+        Accepted, without effect.
+    cudnn_off : bool
+        Accepted, without effect.
+    layout : str, optional
+        Order of the axes, such as ``NCHW`` or ``NHWC``.
+
+    Returns
+    -------
+    array (N, num_filter, ...)
+        Of the dtype of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.convolution``; ONNX Conv.
+    """
     return _call(
         "Convolution", [data, weight, None if no_bias else bias], kernel=kernel, stride=stride,
         dilate=dilate, pad=pad, num_filter=num_filter, num_group=num_group,
@@ -71,7 +172,50 @@ def deconvolution(
     no_bias: bool = False, cudnn_tune: Any = None, cudnn_off: bool = False,
     layout: str | None = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Transposed convolution; `weight` is (C, num_filter / num_group, kernel...)."""
+    """Transposed convolution; `weight` is (C, num_filter / num_group, kernel...).
+
+    Parameters
+    ----------
+    data : array (N, C, ...)
+    weight : array (C, num_filter / num_group, ...)
+    bias : array (num_filter,), optional
+        Added to each channel.
+    kernel : tuple of int
+        Size of the window.
+    stride : tuple of int, optional
+        Its step; 1 if left out.
+    dilate : tuple of int, optional
+        Distance of the places it reads; 1 if left out.
+    pad : tuple of int, optional
+        What is added on either side; 0 if left out.
+    adj : tuple of int, optional
+        Added to the size of the output.
+    target_shape : tuple of int, optional
+        Size of the output, in place of `pad` and `adj`.
+    num_filter : int
+        Number of output channels.
+    num_group : int
+        Groups of channels that do not see each other.
+    workspace : int
+        Accepted, without effect.
+    no_bias : bool
+        Leave `bias` out.
+    cudnn_tune : str, optional
+        Accepted, without effect.
+    cudnn_off : bool
+        Accepted, without effect.
+    layout : str, optional
+        Order of the axes, such as ``NCHW`` or ``NHWC``.
+
+    Returns
+    -------
+    array (N, num_filter, ...)
+        Of the dtype of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.deconvolution``; ONNX ConvTranspose.
+    """
     return _call(
         "Deconvolution", [data, weight, None if no_bias else bias], kernel=kernel, stride=stride,
         dilate=dilate, pad=pad, adj=adj, target_shape=target_shape, num_filter=num_filter,
@@ -85,7 +229,41 @@ def pooling(
     cudnn_off: bool = False, p_value: int | None = None, count_include_pad: bool | None = None,
     layout: str | None = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Pool spatial windows by max, avg, sum or lp."""
+    """Pool spatial windows by max, avg, sum or lp.
+
+    Parameters
+    ----------
+    data : array (N, C, ...)
+    kernel : tuple of int
+        Size of the window.
+    stride : tuple of int, optional
+        Its step; 1 if left out.
+    pad : tuple of int, optional
+        What is added on either side; 0 if left out.
+    pool_type : str
+        ``max``, ``avg``, ``sum`` or ``lp``.
+    pooling_convention : str
+        ``valid``: the number of windows is rounded down; ``full``: up; ``same``.
+    global_pool : bool
+        One window over everything.
+    cudnn_off : bool
+        Accepted, without effect.
+    p_value : int, optional
+        Exponent of lp.
+    count_include_pad : bool, optional
+        Whether the padding counts in a mean.
+    layout : str, optional
+        Order of the axes, such as ``NCHW`` or ``NHWC``.
+
+    Returns
+    -------
+    array (N, C, ...)
+        Of the dtype of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.pooling``.
+    """
     return _call(
         "Pooling", [data], kernel=kernel, stride=stride, pad=pad, pool_type=pool_type,
         pooling_convention=pooling_convention, global_pool=global_pool, p_value=p_value,
@@ -99,7 +277,43 @@ def batch_norm(
     output_mean_var: bool = False, axis: int = 1, cudnn_off: bool = False,
     min_calib_range: Any = None, max_calib_range: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Normalise over all axes but `axis`; training mode updates the running statistics."""
+    """Normalise over all axes but `axis`; training mode updates the running statistics.
+
+    Parameters
+    ----------
+    x : array (N, C, ...)
+    gamma : array (C,)
+        Scale.
+    beta : array (C,)
+        Shift.
+    running_mean, running_var : array (C,)
+        Written in training mode.
+    eps : float
+        Added to the variance.
+    momentum : float
+        Share of the old running statistics that is kept.
+    fix_gamma : bool
+        Take 1 for `gamma`.
+    use_global_stats : bool
+        Use the running statistics in training mode too.
+    output_mean_var : bool
+        Return mean and deviation too.
+    axis : int
+        Axis of the channels.
+    cudnn_off : bool
+        Accepted, without effect.
+    min_calib_range, max_calib_range : float, optional
+        Accepted, without effect.
+
+    Returns
+    -------
+    array, or list with mean and deviation
+        Shape of `x`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.batch_norm``.
+    """
     found = _call(
         "BatchNorm", [x, gamma, beta, running_mean, running_var], eps=eps, momentum=momentum,
         fix_gamma=fix_gamma, use_global_stats=use_global_stats, output_mean_var=output_mean_var,
@@ -112,7 +326,31 @@ def layer_norm(
     data: Any = None, gamma: Any = None, beta: Any = None, axis: int | None = None,
     eps: float | None = None, output_mean_var: bool | None = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Normalise over `axis` (the last), then scale by `gamma` and shift by `beta`."""
+    """Normalise over `axis` (the last), then scale by `gamma` and shift by `beta`.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    gamma : array (C,)
+        Scale.
+    beta : array (C,)
+        Shift.
+    axis : int
+        Axis that is normalised.
+    eps : float
+        Added to the variance.
+    output_mean_var : bool
+        Return mean and deviation too.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.layer_norm``.
+    """
     return _call(
         "LayerNorm", [data, gamma, beta], axis=axis, eps=eps,
         output_mean_var=output_mean_var or None,
@@ -123,7 +361,31 @@ def group_norm(
     data: Any, gamma: Any, beta: Any, num_groups: int = 1, eps: float = 1e-3,
     output_mean_var: bool = False, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Normalise over groups of channels, then scale by `gamma` and shift by `beta`."""
+    """Normalise over groups of channels, then scale by `gamma` and shift by `beta`.
+
+    Parameters
+    ----------
+    data : array (N, C, ...)
+    gamma : array (C,)
+        Scale.
+    beta : array (C,)
+        Shift.
+    num_groups : int
+        Number of groups.
+    eps : float
+        Added to the variance.
+    output_mean_var : bool
+        Return mean and deviation too.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.group_norm``.
+    """
     return _call(
         "GroupNorm", [data, gamma, beta], num_groups=num_groups, eps=eps,
         output_mean_var=output_mean_var or None,
@@ -133,7 +395,27 @@ def group_norm(
 def instance_norm(
     data: Any = None, gamma: Any = None, beta: Any = None, eps: float | None = None, **kwargs: Any
 ) -> Any:
-    """Normalise over the spatial axes, then scale by `gamma` and shift by `beta`."""
+    """Normalise over the spatial axes, then scale by `gamma` and shift by `beta`.
+
+    Parameters
+    ----------
+    data : array (N, C, ...)
+    gamma : array (C,)
+        Scale.
+    beta : array (C,)
+        Shift.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.instance_norm``.
+    """
     return _call("InstanceNorm", [data, gamma, beta], eps=eps)
 
 
@@ -141,7 +423,29 @@ def dropout(
     data: Any, p: float = 0.5, mode: str = "training", axes: Any = None, cudnn_off: bool = False,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Zero elements with probability `p` and scale the rest by ``1 / (1 - p)``, in training."""
+    """Zero elements with probability `p` and scale the rest by ``1 / (1 - p)``, in training.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    p : float
+        Probability of zero.
+    mode : str
+        ``training``, or ``always``.
+    axes : tuple of int, optional
+        Axes along which one entry of the mask counts for all.
+    cudnn_off : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.dropout``.
+    """
     return _call("Dropout", [data], p=p, mode=mode, axes=axes)
 
 
@@ -149,7 +453,31 @@ def embedding(
     data: Any, weight: Any, input_dim: int | None = None, output_dim: int | None = None,
     dtype: Any = "float32", sparse_grad: bool = False, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Look up rows of `weight`; indices out of range are clipped."""
+    """Look up rows of `weight`; indices out of range are clipped.
+
+    Parameters
+    ----------
+    data : array of any shape, int or float
+        Numbers of rows.
+    weight : array (input_dim, output_dim)
+    input_dim : int, optional
+        Rows of `weight`.
+    output_dim : int, optional
+        Columns of `weight`.
+    dtype : dtype
+        Of the weight.
+    sparse_grad : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array (..., output_dim)
+        Shape of `data` and one more axis.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.embedding``.
+    """
     rows = weight.shape[0] if input_dim is None else input_dim
     width = weight.shape[1] if output_dim is None else output_dim
     return _call("Embedding", [data, weight], input_dim=rows, output_dim=width, dtype=dtype)
@@ -159,7 +487,31 @@ def softmax(
     data: Any, length: Any = None, axis: int = -1, temperature: float | None = None,
     use_length: bool = False, dtype: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return ``exp(data / temperature)``, normalised over `axis` (of the first `length`)."""
+    """Return ``exp(data / temperature)``, normalised over `axis` (of the first `length`).
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    length : array, int, optional
+        How many entries of the axis count, for each place of the others.
+    axis : int
+        Axis that sums to 1.
+    temperature : float, optional
+        Divisor of `data`.
+    use_length : bool
+        Read `length`.
+    dtype : dtype, optional
+        Of the result; that of `data` if left out.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.softmax``; ONNX Softmax.
+    """
     return _softmax("softmax", data, length, axis, temperature, use_length, dtype)
 
 
@@ -167,7 +519,31 @@ def log_softmax(
     data: Any, axis: int = -1, length: Any = None, temperature: float | None = None,
     use_length: bool = False, dtype: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return the logarithm of `softmax`."""
+    """Return the logarithm of `softmax`.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    axis : int
+        Axis whose exponentials sum to 1.
+    length : array, int, optional
+        How many entries of the axis count, for each place of the others.
+    temperature : float, optional
+        Divisor of `data`.
+    use_length : bool
+        Read `length`.
+    dtype : dtype, optional
+        Of the result; that of `data` if left out.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.log_softmax``; ONNX LogSoftmax.
+    """
     return _softmax("log_softmax", data, length, axis, temperature, use_length, dtype)
 
 
@@ -186,7 +562,29 @@ def masked_softmax(
     data: Any, mask: Any, axis: int = -1, temperature: float = 1.0, normalize: bool = True,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Softmax over `axis` of the elements where `mask` is true; the others are 0."""
+    """Softmax over `axis` of the elements where `mask` is true; the others are 0.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    mask : array, bool
+        Of a shape that broadcasts: which elements count.
+    axis : int
+        Axis that sums to 1.
+    temperature : float
+        Divisor of `data`.
+    normalize : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.masked_softmax``.
+    """
     return _call(
         "masked_softmax", [data, mask], axis=axis, temperature=temperature, normalize=normalize
     )
@@ -196,7 +594,29 @@ def masked_log_softmax(
     data: Any, mask: Any, axis: int = -1, temperature: float = 1.0, normalize: bool = True,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Return the logarithm of `masked_softmax`; -inf where `mask` is false."""
+    """Return the logarithm of `masked_softmax`; -inf where `mask` is false.
+
+    Parameters
+    ----------
+    data : array of any shape and dtype
+    mask : array, bool
+        Of a shape that broadcasts: which elements count.
+    axis : int
+        Axis whose exponentials sum to 1.
+    temperature : float
+        Divisor of `data`.
+    normalize : bool
+        Accepted, without effect.
+
+    Returns
+    -------
+    array
+        Shape of `data`.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.masked_log_softmax``.
+    """
     return _call(
         "masked_log_softmax", [data, mask], axis=axis, temperature=temperature,
         normalize=normalize,
@@ -211,7 +631,52 @@ def rnn(
     lstm_state_clip_min: Any = None, lstm_state_clip_max: Any = None,
     lstm_state_clip_nan: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Run a stack of recurrent layers (rnn_relu, rnn_tanh, lstm, gru) over time-major `data`."""
+    """Run a stack of recurrent layers (rnn_relu, rnn_tanh, lstm, gru) over time-major `data`.
+
+    Parameters
+    ----------
+    data : array (T, N, C)
+        The sequence.
+    parameters : array (size,)
+        All weights, then all biases.
+    state : array (L * directions, N, H)
+        Hidden states before the first step.
+    state_cell : array (L * directions, N, H), optional
+        Cell states of lstm.
+    sequence_length : array (N,), int, optional
+        Steps of each sample.
+    mode : str
+        ``rnn_relu``, ``rnn_tanh``, ``lstm`` or ``gru``.
+    state_size : int
+        H, the size of the hidden state.
+    num_layers : int
+        L.
+    bidirectional : bool
+        Whether there is a second direction.
+    state_outputs : bool
+        Return the last states too.
+    p : float
+        Rate of dropout between layers.
+    use_sequence_length : bool
+        Read `sequence_length`.
+    projection_size : int, optional
+        Size of the projected hidden state.
+    lstm_state_clip_min : float, optional
+        Lower bound of the cell state.
+    lstm_state_clip_max : float, optional
+        Upper bound of the cell state.
+    lstm_state_clip_nan : bool, optional
+        Whether NaN becomes the lower bound.
+
+    Returns
+    -------
+    array (T, N, H * directions), or list with the states
+        The outputs.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.rnn``.
+    """
     inputs = [data, parameters, state]
     if mode == "lstm":
         inputs.append(state_cell)

@@ -23,10 +23,34 @@ def bernoulli(
 ) -> Any:  # fmt: skip
     """Draw ones with the probability `prob`, or ``sigmoid(logit)``, and zeros.
 
+    Parameters
+    ----------
+    prob : float or array, optional
+        Probability of one.
+    logit : float or array, optional
+        Its logit, in its place.
+    size : int or tuple of int, optional
+        Shape of the draw; that to which the parameters broadcast if left out.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+    out : array, optional
+        Gets the result, in its own dtype.
+
+    Returns
+    -------
+    array
+        The draw, or `out`.
+
     Raises
     ------
     ValueError
         Unless exactly one of `prob` and `logit` is given.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.random.bernoulli``.
     """
     if (prob is None) == (logit is None):
         raise ValueError("Either `prob` or `logit` must be specified, but not both.")
@@ -47,7 +71,30 @@ def uniform_n(
     low: Any = 0.0, high: Any = 1.0, batch_shape: Any = None, dtype: Any = None,
     device: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw `batch_shape` times from the uniform distributions over [low, high)."""
+    """Draw `batch_shape` times from the uniform distributions over [low, high).
+
+    Parameters
+    ----------
+    low : float or array
+        Lower bound.
+    high : float or array
+        Upper bound.
+    batch_shape : int or tuple of int, optional
+        How often each element of the parameters is drawn.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.random.uniform_n``.
+    """
     return uniform(low, high, _batch(batch_shape, low, high), dtype, device, **kwargs)
 
 
@@ -55,7 +102,30 @@ def normal_n(
     loc: Any = 0.0, scale: Any = 1.0, batch_shape: Any = None, dtype: Any = None,
     device: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw `batch_shape` times from the normal distributions with means `loc`."""
+    """Draw `batch_shape` times from the normal distributions with means `loc`.
+
+    Parameters
+    ----------
+    loc : float or array
+        Mean.
+    scale : float or array
+        Scale.
+    batch_shape : int or tuple of int, optional
+        How often each element of the parameters is drawn.
+    dtype : dtype, optional
+        Of the result; float32 (or the default float) if left out.
+    device : Device, optional
+        Of the result; the current one if left out.
+
+    Returns
+    -------
+    array
+        The draw.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.random.normal_n``.
+    """
     return normal(loc, scale, _batch(batch_shape, loc, scale), dtype, device, **kwargs)
 
 
@@ -63,7 +133,28 @@ def categorical(
     data: Any = None, shape: Any = None, get_prob: bool = False, dtype: Any = "int32",
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """Draw places with the probabilities in the last axis of `data`."""
+    """Draw places with the probabilities in the last axis of `data`.
+
+    Parameters
+    ----------
+    data : array (..., C)
+        Probabilities of the places in its last axis.
+    shape : int or tuple of int, optional
+        Shape of the draw for each row; one number each if left out.
+    get_prob : bool
+        Return the logarithms of the probabilities of what was drawn too.
+    dtype : dtype
+        Of the places.
+
+    Returns
+    -------
+    array, or tuple of two arrays
+        Places, and the logarithms.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.random.categorical``.
+    """
     data = as_array(data)
     size = () if shape is None else dims(shape)
     found = distributions.categorical(data, size, dtypes.resolve(dtype), get_prob)

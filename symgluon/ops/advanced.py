@@ -171,8 +171,8 @@ class SetAdvancedIndex(Op):
         if wants(0) and self.accumulate:
             gx = ct
         elif wants(0):
-            zero = F.zeros_like(F.index(F.reshape(value, shape=(-1,)), index=(slice(0, 1),)))
-            gx = F.set_advanced_index(ct, F.sum(zero), *arrays, spec=self.spec)
+            zero = np.zeros((), ct.dtype)
+            gx = F.set_advanced_index(ct, zero, *arrays, spec=self.spec)
         if wants(1):
             gv = sum_to(F.advanced_index(ct, *arrays, spec=self.spec), value.shape)
         return (gx, gv, *[None] * len(arrays))

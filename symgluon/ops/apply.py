@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,16 @@ def _record_traced(op: Op, operands: Sequence[Any], results: Sequence[Array]) ->
 _NUMPY = (np.ndarray, np.generic)
 
 
+class Weighted(list[Any]):
+    """Operands of which all but the first are contents of parameters."""
+
+
+def _weighted(operands: Sequence[Any], data: list[Any]) -> list[Any]:
+    """Mark the operands of a call whose weights are parameters."""
+    of_parameters = [o is None or getattr(o, "_owner", None) is not None for o in operands[1:]]
+    return Weighted(data) if all(of_parameters) else data
+
+
 def _eager(op: Op, operands: Sequence[Any]) -> Any:
     tracked = False
     waiting = False
@@ -87,6 +97,8 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     if waiting:
         _share(operands)
         return _put_off(op, operands, data, tracked)
+    if op.reads_weights and not recording:
+        data = _weighted(operands, data)
     try:
         result = run_kernel(op, data)
     except (ValueError, IndexError, TypeError) as error:
@@ -94,16 +106,20 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
     if op.aliases:
         _share(operands)
     if type(result) is tuple:
-        handles = [wrap(r) for r in result]
-        if tracked:
-            record(op, operands, handles)
-        return tuple(handles)
+        return _several(op, operands, result, tracked)
     handle: Array = wrap(result)
     if tracked:
         record(op, operands, (handle,))
     else:
         handle._owned = not op.aliases
     return handle
+
+
+def _several(op: Op, operands: Sequence[Any], results: Any, tracked: bool) -> tuple[Any, ...]:
+    handles = [wrap(r) for r in results]
+    if tracked:
+        record(op, operands, handles)
+    return tuple(handles)
 
 
 def _unusual(handle: Array) -> Any:
@@ -114,10 +130,8 @@ def _unusual(handle: Array) -> Any:
 
 def _put_off(op: Op, operands: Sequence[Any], data: Sequence[Any], tracked: bool) -> Any:
     """Note a call that waits for another device; its results have types only."""
-    handles = [wrap(r) for r in put_off(op, data)]
-    if tracked:
-        record(op, operands, handles)
-    return handles[0] if len(handles) == 1 else tuple(handles)
+    handles = _several(op, operands, put_off(op, data), tracked)
+    return handles[0] if len(handles) == 1 else handles
 
 
 def _share(operands: Sequence[Any]) -> None:
@@ -147,8 +161,8 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
     if (
         least is not None
         and _eager_backend is not None
-        and data[0].size >= least
         and data[0].dtype == np.float32
+        and (data[0].size if op.eager_work is None else op.eager_work(data)) >= least
     ):
         if op.precheck is not None:
             op.precheck(data)
@@ -206,6 +220,22 @@ def same_dtypes(*kinds: Any) -> tuple[Any, ...]:
 KEEP_FLOATS: set[Callable[..., Any]] = {same_dtypes}
 
 
+_MOST_BOUND = 256  # operators with attributes that `Functional` keeps, each
+_PLAIN = frozenset((int, bool, float, str, type(None)))
+_INT = frozenset((int,))
+
+
+def plain_key(rest: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
+    """Return attributes as a key, None if one is no plain value (a dimension, a list, a dtype)."""
+    values = (*rest, *attrs.values())
+    kinds = tuple(map(type, values))
+    if not _PLAIN.issuperset(kinds):
+        for value, kind in zip(values, kinds, strict=True):
+            if kind not in _PLAIN and (kind is not tuple or not _INT.issuperset(map(type, value))):
+                return None
+    return (values, kinds, *attrs)
+
+
 class Functional:
     """Operators as functions: ``F.mean(x, axis=0)`` is ``Mean(axis=0)(x)``.
 
@@ -213,11 +243,14 @@ class Functional:
     """
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)  # what `inspect` and `copy` ask for is no operator
         cls = get_op(name)
         params = cls.operands()
         variadic = any(p.kind is p.VAR_POSITIONAL for p in params)
         count = len(params)
         instance: list[Op] = []
+        bound: dict[Any, Op] = {}
 
         def call(*args: Any, **attrs: Any) -> Any:
             operands: tuple[Any, ...] = args
@@ -227,7 +260,13 @@ class Functional:
             if not variadic and len(operands) < count:
                 operands = (*operands, *(None,) * (count - len(operands)))
             if rest or attrs:
-                return apply(cls(*rest, **attrs), *operands)
+                key = plain_key(rest, attrs)
+                found = bound.get(key) if key is not None else None
+                if found is None:
+                    found = cls(*rest, **attrs)
+                    if key is not None and len(bound) < _MOST_BOUND:
+                        bound[key] = found
+                return apply(found, *operands)
             if not instance:
                 instance.append(cls())
             return apply(instance[0], *operands)

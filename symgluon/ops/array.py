@@ -94,10 +94,18 @@ class Array:
             if type(self._seen) is Pending and self._seen.value is content:
                 self._data, self._seen = settled(self._data), content  # what was waited for
                 return
+            self._owned = False
+            if type(content) is np.ndarray and not (state.recording and base._node is not None):
+                try:  # the short way; what NumPy refuses is explained below
+                    self._data = content[(*self._index, ...)]
+                    self._node, self._seen = None, content
+                    base._root()._owned = False
+                    return
+                except IndexError:
+                    pass
             fresh = OPS["index"](self._index)(base)
             self._data, self._node, self._out = fresh._data, fresh._node, fresh._out
             self._seen = content
-            self._owned = False
 
     def _root(self) -> Array:
         base = self
@@ -191,8 +199,17 @@ class Array:
         self._owned = value._owned = False
         if state.recording:
             self._node, self._out = value._node, value._out
+            if self._owner is not None and value._node is not None:
+                state.written = [*(state.written or ()), self]
         else:
-            self._node, self._out = self._leaf, 0
+            self._be_variable()
+
+    def _be_variable(self) -> None:
+        """After a write that is not recorded: a variable has no past, anything else no producer."""
+        leaf = self._leaf
+        if leaf is not None and leaf.source is not None:
+            leaf = self._leaf = type(leaf)(leaf.grad, leaf.req)
+        self._node, self._out = (None if leaf is None or leaf.req == "null" else leaf), 0
 
     def _write(self, index: tuple[Any, ...], value: Any) -> None:
         """Write `value` at a basic `index` (ints, slices, None, ...): ``x[index] = value``."""
@@ -214,11 +231,15 @@ class Array:
             if target.dtype.kind in "iub" and isinstance(source, np.ndarray):
                 source = source.astype(target.dtype, copy=False)
             target[index] = source
-            root._node, root._out = root._leaf, 0
+            root._be_variable()
             if root._owner is not None:
                 parameter_writes.touch()
             return
-        new = OPS["set_index"](index)(self, OPS["cast"](self.dtype)(value))
+        if not isinstance(value, Array):
+            value = np.asarray(value).astype(self.dtype)
+        elif value.dtype != self.dtype:
+            value = OPS["cast"](self.dtype)(value)
+        new = OPS["set_index"](index)(self, value)
         self._assign(new)
 
     # ---- arithmetic: canonical operators ------------------------------------------------------

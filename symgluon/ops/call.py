@@ -45,6 +45,22 @@ def set_graph_compiler(compiler: Compiler) -> None:
     _compiler = compiler
 
 
+_interpreter: Callable[[Graph], Any] | None = None
+
+
+def set_graph_interpreter(make: Callable[[Graph], Any]) -> None:
+    """Install what runs the bodies of loops and branches in their NumPy kernels."""
+    global _interpreter
+    _interpreter = make
+
+
+def interpreter(graph: Graph) -> Any:
+    """Return a callable that runs `graph` by NumPy kernels: arrays to a tuple of arrays."""
+    if _interpreter is None:
+        raise TypeError("no graph interpreter is installed; import symgluon.backends")
+    return _interpreter(graph)
+
+
 class GradientForm(NamedTuple):
     """The backward graph of a `GraphOp` for one choice of cotangents and wanted operands."""
 
@@ -177,6 +193,14 @@ def _hold(guards: Sequence[Guard], graph: Graph, shapes: Sequence[Any]) -> bool:
     return all(g.holds(env) for g in guards)
 
 
+def _known(graph: Graph, hints: dict[str, int]) -> DimScope:
+    """Return a scope with the sizes of a call that knows what the trace of `graph` learned."""
+    if graph.scope is None:
+        return DimScope.with_hints(hints)
+    scope: DimScope = graph.scope.fork(hints)
+    return scope
+
+
 class _Joint:
     """Forward and backward of a graph in one, traced from the gradient rules, then cut in two.
 
@@ -193,7 +217,7 @@ class _Joint:
     ) -> None:
         self.source = graph
         hints = {k: v for k, v in dims_of(graph, shapes).items() if isinstance(v, int)}
-        scope = DimScope.with_hints(hints)
+        scope = _known(graph, hints)
         region = Region(f"{graph.name}_grad", scope)
         with region.active():
             operands = [region.argument(v.name, v.type) for v in graph.operands()]
@@ -222,6 +246,7 @@ class _Joint:
             region.close(list(self.grads.values()))
         resolve_dims(region.graph, scope)
         self.graph = region.graph
+        self.graph.scope = scope
         self.guards: tuple[Guard, ...] = tuple(scope.guards)
 
     def saved(self) -> list[int]:
@@ -333,6 +358,7 @@ def extract(
         needed[v.producer] = None
         stack.extend(u for u in v.producer.inputs if u is not None)
     new = Graph(graph.name)
+    new.scope = graph.scope
     env: dict[Value, Value] = {}
     used: list[tuple[str, int]] = []
 
@@ -361,16 +387,16 @@ def extract(
         )
         env.update(zip(node.outputs, copy.outputs, strict=True))
     new.set_outputs([take(v) for v in targets])
-    missing = _needed_names(new) - _bare_names(new.inputs)
+    missing = names_needed(new) - names_given(new.inputs)
     for _, _, value in defining:
-        here = _bare_names([value])
+        here = names_given([value])
         if missing & here and value not in env:
             take(value)
             missing -= here
     return new, used
 
 
-def _needed_names(graph: Graph) -> set[str]:
+def names_needed(graph: Graph) -> set[str]:
     """Dimension names that the operators and results of `graph` depend on."""
     found: set[str] = set()
 
@@ -387,7 +413,7 @@ def _needed_names(graph: Graph) -> set[str]:
     return found
 
 
-def _bare_names(values: Sequence[Value]) -> set[str]:
+def names_given(values: Sequence[Value]) -> set[str]:
     """Dimension names that stand alone in the shapes of `values`."""
     return {
         n.bare

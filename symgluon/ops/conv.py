@@ -122,6 +122,8 @@ class _Forward(_Conv):
 class Convolution(_Forward):
     """Cross-correlation of x (N, C, in...) with weight (O, C / groups, k...): (N, O, out...)."""
 
+    reads_weights = True
+
     def _channels(self, x: TensorType) -> Any:
         """Input channels a group; None while unknown."""
         return None if x.shape is None else self.per_group(x.shape[1], "channels")

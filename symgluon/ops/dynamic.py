@@ -69,9 +69,12 @@ class BooleanMask(Op):
         return np.compress(index != 0, data, axis=self.axis)
 
     def grad(self, ct: Any, y: Any, data: Any, index: Any) -> Any:
+        # each place takes its element of `ct`, counted from 1; the others a zero in front of them
         axis = normalize_axis(self.axis, data.ndim)
-        places = F.reshape(F.nonzero(index), shape=(ct.shape[axis],))
-        return F.take_grad(ct, places, size=data.shape[axis], axis=axis, mode="raise"), None
+        blank = tuple([1 if i == axis else n for i, n in enumerate(data.shape)])
+        rows = F.concatenate(F.full(np.zeros((), ct.dtype), shape=blank), ct, axis=axis)
+        chosen = F.cast(F.not_equal(index, np.zeros((), index.dtype)), dtype="int64")
+        return F.take(rows, F.cumsum(chosen, axis=0) * chosen, axis=axis, mode="clip"), None
 
     def onnx(self, g: Any, data: Any, index: Any) -> Any:
         axis = normalize_axis(self.axis, g.rank(data))

@@ -45,6 +45,7 @@ def _two(name: str, distribution: Distribution, first: str, second: str, values:
     def sample(a: Any, b: Any, *, shape: Shape = (), dtype: str | None = None) -> Any:
         return _sample(distribution, (a, b), shape, dtype)
 
+    _describe(name, draw, like, sample)
     extra = {first: values[0], second: values[1]}
     alias = f"random_{name}" + (f" {name}" if name in ("uniform", "normal") else "")
     _declare(draw, extra, f"_random_{name} {alias}")
@@ -64,10 +65,18 @@ def _one(name: str, distribution: Distribution, parameter: str, value: float) ->
     def sample(a: Any, *, shape: Shape = (), dtype: str | None = None) -> Any:
         return _sample(distribution, (a,), shape, dtype)
 
+    _describe(name, draw, like, sample)
     extra = {parameter: value}
     _declare(draw, extra, f"_random_{name} random_{name}")
     _declare(like, extra, f"_random_{name}_like")
     mx_function(f"_sample_{name} sample_{name}")(sample)
+
+
+def _describe(name: str, draw: Any, like: Any, sample: Any) -> None:
+    what = name.replace("_", " ")
+    draw.__doc__ = f"Draw from the {what} distribution."
+    like.__doc__ = f"Draw from the {what} distribution, in the shape and dtype of `data`."
+    sample.__doc__ = f"Draw from a {what} distribution for each element of the parameters."
 
 
 def _declare(function: Any, floats: dict[str, float], names: str) -> None:
@@ -171,6 +180,8 @@ def _npi_two(name: str, distribution: Distribution, first: str, second: str, bat
         kind = _kind(dtype, dtypes.default_float())
         return distribution(_shape_of(size, parameters, batch), kind, *parameters)
 
+    draw.__doc__ = f"Draw from the {name.split('_')[2]} distribution."
+
     _declare_optional(draw, (first, second), name)
 
 
@@ -178,6 +189,8 @@ def _npi_one(name: str, distribution: Distribution, parameter: str) -> None:
     def draw(input1: Any = None, *, size: Shape | None = None, **kwargs: Any) -> Any:
         parameters = _fill((input1,), kwargs[parameter])
         return distribution(_shape_of(size, parameters), dtypes.default_float(), *parameters)
+
+    draw.__doc__ = f"Draw from the {name.split('_')[2]} distribution."
 
     _declare_optional(draw, (parameter,), name)
 

@@ -30,6 +30,8 @@ def _reduce(names: str, op: str, *, same: bool = True) -> None:
         found = getattr(F, op)(data, axis=axes, keepdims=keepdims)
         return cast_to(found, data.dtype) if same else found
 
+    reduction.__doc__ = f"Reduce with ``{op}`` over `axis` (None: all; `exclude`: all others)."
+
 
 for _name, _op in (("sum _sparse_sum sum_axis", "sum"), ("mean _sparse_mean", "mean"),
                    ("prod", "prod"), ("max max_axis", "max"), ("min min_axis", "min"),
@@ -78,6 +80,8 @@ def _arg(names: str, op: str) -> None:
     @mx_function(names)
     def arg_extremum(data: Any, *, axis: int | None = None, keepdims: bool = False) -> Any:
         return F.cast(getattr(F, op)(data, axis=axis, keepdims=keepdims), dtype="float32")
+
+    arg_extremum.__doc__ = f"Place along `axis` that ``{op}`` finds, as float32."
 
 
 _arg("argmax:rank1", "argmax")

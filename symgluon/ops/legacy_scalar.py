@@ -26,6 +26,11 @@ def _legacy_value(data: Any, scalar: float) -> np.ndarray:
     return np.asarray(scalar, data.dtype)
 
 
+def _text(op: str, reverse: bool, more: str) -> str:
+    pair = "a number and an array" if reverse else "an array and a number"
+    return f"Elementwise ``{op}`` of {pair}{more}."
+
+
 def _legacy(names: str, op: str, *, reverse: bool = False) -> None:
     """Declare 1.x forms: the result has the dtype of the array."""
 
@@ -35,6 +40,8 @@ def _legacy(names: str, op: str, *, reverse: bool = False) -> None:
         pair = (value, data) if reverse else (data, value)
         return cast_to(getattr(F, op)(*pair), data.dtype)
 
+    scalar_form.__doc__ = _text(op, reverse, ", in the dtype of the array")
+
 
 def _numpy(names: str, op: str, *, reverse: bool = False) -> None:
     """Declare 2.0 forms: NumPy's promotion by MXNet's table."""
@@ -43,6 +50,8 @@ def _numpy(names: str, op: str, *, reverse: bool = False) -> None:
     def scalar_form(data: Any, *, scalar: float = 1.0, is_int: bool = True) -> Any:
         value = _number(scalar, is_int)
         return getattr(F, op)(value, data) if reverse else getattr(F, op)(data, value)
+
+    scalar_form.__doc__ = _text(op, reverse, "")
 
 
 for _names, _op, _reverse in (

@@ -157,6 +157,8 @@ def npx_reshape(a: Any, *, newshape: Shape, reverse: bool = False, order: str = 
 @mx_function("Flatten flatten _npx_batch_flatten")
 def flatten(data: Any) -> Any:
     """Keep axis 0, merge the others."""
+    if data.ndim == 0:
+        raise ShapeError("flatten needs at least one axis, received an array of shape ()")
     rest: Any = 1
     for n in data.shape[1:]:
         rest = rest * n

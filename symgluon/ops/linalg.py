@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,11 +38,27 @@ def _swap(x: Any) -> Any:
     return F.swapaxes(x, axis1=-1, axis2=-2)
 
 
+def _multiplications(a: Any, b: Any, turn_a: bool = False, turn_b: bool = False) -> int:
+    """Work of a product of matrices; none for a single row, which memory limits in any library."""
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1 if turn_a else -2] < 2:
+        return 0
+    return int(a.size * b.shape[-2 if turn_b else -1])
+
+
+#: multiplications from which a session of ONNX Runtime is faster than NumPy's BLAS
+_LARGE_PRODUCT = 500_000
+
+
 @op(mx="_npi_matmul")
 class Matmul(Op):
     """Product of matrices over the last two axes; leading axes broadcast, vectors are 1-d."""
 
     coerce = staticmethod(same_dtypes)
+    eager_min: ClassVar[int | None] = _LARGE_PRODUCT
+
+    def eager_work(self, data: Any) -> int:
+        """Multiplications."""
+        return _multiplications(*data)
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         x, y = a.known_shape, b.known_shape
@@ -112,6 +128,11 @@ class BatchDot(Op):
     transpose_a: bool = False
     transpose_b: bool = False
     coerce = staticmethod(same_dtypes)
+    eager_min: ClassVar[int | None] = _LARGE_PRODUCT
+
+    def eager_work(self, data: Any) -> int:
+        """Multiplications."""
+        return _multiplications(data[0], data[1], self.transpose_a, self.transpose_b)
 
     def kernel(self, lhs: Any, rhs: Any) -> Any:
         a = np.swapaxes(lhs, -1, -2) if self.transpose_a else lhs
@@ -151,6 +172,11 @@ class Dot(Op):
     """NumPy's ``dot``: last axis of `a` with the last but one of `b`; a product with 0-d."""
 
     coerce = staticmethod(same_dtypes)
+    eager_min: ClassVar[int | None] = _LARGE_PRODUCT
+
+    def eager_work(self, data: Any) -> int:
+        """Multiplications."""
+        return _multiplications(*data) if data[1].ndim == 2 else 0
 
     def kernel(self, a: Any, b: Any) -> Any:
         try:

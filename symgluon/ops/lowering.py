@@ -112,6 +112,14 @@ def reduce_emit(
     return g.cast(g.reduce(name, g.cast(x, wide), axes, keepdims), dtype)
 
 
+def attribute_holds(g: Any, x: str, *numbers: float) -> bool:
+    """Whether `numbers` can be attributes of a node on `x`: ONNX keeps them as float32.
+
+    For float64 data a number that float32 does not hold must be a constant of the graph.
+    """
+    return g.dtype(x) != np.float64 or all(float(np.float32(v)) == v for v in numbers)
+
+
 def where(g: Any, condition: Any, a: Any, b: Any, dtype: np.dtype[Any]) -> Any:
     """Emit ``Where`` on values of `dtype`; bools and the integers without a kernel are cast."""
     wide = kernel_type(g, "Where", dtype)

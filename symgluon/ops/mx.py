@@ -20,7 +20,7 @@ from symgluon.errors import AttributeValueError, DTypeError, UnsupportedOpError
 from symgluon.ir import attrs as _attrs
 from symgluon.ir.attrs import Kind
 from symgluon.ir.op import MX_NAMES, MxTarget, Op
-from symgluon.ops.apply import F, apply
+from symgluon.ops.apply import F, apply, plain_key
 from symgluon.ops.array import Array
 
 #: attributes of MXNet's own bookkeeping: they say where and how fast, never what
@@ -160,6 +160,9 @@ class Bound(NamedTuple):
     attrs: dict[str, Any]
     before: tuple[Before, ...]
     after: tuple[After, ...]
+    least: int  # operands that must be there
+    most: int  # operands there may be (a large number: any)
+    slots: int  # operands that an `Op` takes, absent ones included
 
     def __call__(self, *inputs: Any) -> list[Array]:
         """Apply the operator to its operands; returns all results."""
@@ -167,11 +170,12 @@ class Bound(NamedTuple):
         for rule in self.before:
             operands = rule(self.name, operands)
         target = self.target
-        _check_count(self.name, operands_of(target), len(operands))
+        count = len(operands)
+        if not self.least <= count <= self.most:
+            raise _wrong_count(self.name, operands_of(target), self.least, count)
         if isinstance(target, Op):
-            missing = len(target.operands()) - len(operands)
-            if missing > 0 and not _variadic(target.operands()):
-                operands = (*operands, *(None,) * missing)
+            if count < self.slots:
+                operands = (*operands, *(None,) * (self.slots - count))
             found = apply(target, *operands)
         else:
             found = target.function(*operands, **self.attrs)
@@ -193,16 +197,29 @@ def _variadic(params: Sequence[inspect.Parameter]) -> bool:
     return any(p.kind is p.VAR_POSITIONAL for p in params)
 
 
-def _check_count(name: str, params: Sequence[inspect.Parameter], count: int) -> None:
+_ANY = 1 << 30
+
+
+def _counts(target: Any) -> tuple[int, int, int]:
+    """Fewest and most operands, and how many an operator that takes a fixed number takes."""
+    params = operands_of(target)
     plain = [p for p in params if p.kind is not p.VAR_POSITIONAL]
     least = sum(p.default is p.empty for p in plain)
-    if count < least or (count > len(plain) and not _variadic(params)):
-        names = ", ".join(p.name for p in params)
-        raise AttributeValueError(
-            f"{name}: wrong number of operands",
-            expected=f"{least if least == len(plain) else f'{least} to {len(plain)}'} ({names})",
-            received=count,
-        )
+    if _variadic(params):
+        return least, _ANY, 0
+    return least, len(plain), len(plain)
+
+
+def _wrong_count(
+    name: str, params: Sequence[inspect.Parameter], least: int, count: int
+) -> AttributeValueError:
+    plain = sum(p.kind is not p.VAR_POSITIONAL for p in params)
+    names = ", ".join(p.name for p in params)
+    return AttributeValueError(
+        f"{name}: wrong number of operands",
+        expected=f"{least if least == plain else f'{least} to {plain}'} ({names})",
+        received=count,
+    )
 
 
 @functools.cache
@@ -251,9 +268,11 @@ def bind(name: str, attrs: Mapping[str, Any]) -> Bound:
         missing = [k for k in target.required if k not in values]
         if missing:
             raise AttributeValueError(f"{name}: attribute {', '.join(missing)} is required")
-        return Bound(name, target, {**target.defaults, **values}, before, after)
+        given = {**target.defaults, **values}
+        return Bound(name, target, given, before, after, *_counts(target))
     kinds = {k: f.kind for k, f in target.fields.items()}
-    return Bound(name, target(**_attrs.parse_all(name, kinds, given)), {}, before, after)
+    bound = target(**_attrs.parse_all(name, kinds, given))
+    return Bound(name, bound, {}, before, after, *_counts(bound))
 
 
 def mx_call(name: str, inputs: Sequence[Any], attrs: Mapping[str, Any] = {}) -> list[Array]:
@@ -285,22 +304,31 @@ def bind_cached(name: str, attrs: Mapping[str, Any]) -> Bound:
         if found is None:
             found = _bound[name] = bind(name, attrs)
         return found
+    key = plain_key((name,), attrs) or _key_of(name, attrs)
+    found = None if key is None else _bound.get(key)
+    if found is None:
+        found = bind(name, attrs)
+        if key is not None:
+            if len(_bound) >= _BOUND_LIMIT:
+                _bound.clear()
+            _bound[key] = found
+    return found
+
+
+def _key_of(name: str, attrs: Mapping[str, Any]) -> Any:
+    """Key of attributes that are not all plain; None for symbolic ones, and nested lists."""
     parts: list[Any] = [name]
     for attr, value in attrs.items():
         frozen = tuple(value) if type(value) is list else value
         if _attrs.has_dims(frozen):
-            return bind(name, attrs)
+            return None
         parts += (attr, type(frozen), frozen)
     key = tuple(parts)
     try:
-        found = _bound.get(key)
-    except TypeError:  # nested lists do not hash
-        return bind(name, attrs)
-    if found is None:
-        if len(_bound) >= _BOUND_LIMIT:
-            _bound.clear()
-        found = _bound[key] = bind(name, attrs)
-    return found
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def known_attrs(name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from symgluon.ir.types import TensorType, normalize_axis, prod, same_shape
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, known
 from symgluon.ops.kernels import special
+from symgluon.ops.lowering import attribute_holds
 from symgluon.ops.state import wants
 
 
@@ -27,8 +28,12 @@ class Dense(Op):
 
     num_hidden: int
     flatten: bool = True
-    #: the products this large are about as fast in BLAS, but the sum with the bias is not
-    eager_min: ClassVar[int | None] = 100_000
+    eager_min: ClassVar[int | None] = 500_000
+
+    def eager_work(self, data: Any) -> int:
+        """Multiplications; none for a single row, which memory limits in any library."""
+        x, weight = data[0], data[1]
+        return x.size * self.num_hidden if x.size > weight.shape[-1] else 0
 
     def _width(self, x: TensorType) -> Any:
         """Size of what is multiplied; None while unknown."""
@@ -191,6 +196,18 @@ def _positive(x: Any) -> Any:
     return F.greater(x, np.zeros((), x.dtype))
 
 
+# ---- ONNX forms: attributes there are float32, which float64 data must not be multiplied by ---------
+def _onnx_below(g: Any, x: str, low: str) -> str:
+    """Emit `x` where positive, else `low`."""
+    return g.where(g.Greater(x, g.const(np.asarray(0, np.float64))), x, low)  # type: ignore[no-any-return]
+
+
+def _onnx_expm1(g: Any, x: str, alpha: float) -> str:
+    """Emit ``alpha * (exp(min(x, 0)) - 1)``."""
+    zero, one, factor = (g.const(np.asarray(v, np.float64)) for v in (0, 1, alpha))
+    return g.Mul(g.Sub(g.Exp(g.Min(x, zero)), one), factor)  # type: ignore[no-any-return]
+
+
 @op()
 class LeakyRelu(Op):
     """``x`` where positive, else ``slope * x``."""
@@ -209,7 +226,9 @@ class LeakyRelu(Op):
         return F.where(_positive(x), ct, ct * self.slope)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        return g.LeakyRelu(x, alpha=self.slope)
+        if attribute_holds(g, x, self.slope):
+            return g.LeakyRelu(x, alpha=self.slope)
+        return _onnx_below(g, x, g.Mul(x, g.const(np.asarray(self.slope, g.dtype(x)))))
 
     samples = [S(_signed), S(_signed, slope=0.01), S((0, 3))]
 
@@ -233,7 +252,9 @@ class Elu(Op):
         return F.where(_positive(x), ct, ct * (y + self.alpha))
 
     def onnx(self, g: Any, x: Any) -> Any:
-        return g.Elu(x, alpha=self.alpha)
+        if attribute_holds(g, x, self.alpha):
+            return g.Elu(x, alpha=self.alpha)
+        return _onnx_below(g, x, _onnx_expm1(g, x, self.alpha))
 
     samples = [S(_signed), S(_signed, alpha=0.3), S((0, 3))]
 
@@ -261,7 +282,10 @@ class Selu(Op):
         return F.where(_positive(x), ct * SELU_SCALE, ct * low)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        return g.Selu(x, alpha=SELU_ALPHA, gamma=SELU_SCALE)
+        if attribute_holds(g, x, SELU_ALPHA, SELU_SCALE):
+            return g.Selu(x, alpha=SELU_ALPHA, gamma=SELU_SCALE)
+        scale = g.const(np.asarray(SELU_SCALE, g.dtype(x)))
+        return _onnx_below(g, g.Mul(x, scale), _onnx_expm1(g, x, SELU_ALPHA * SELU_SCALE))
 
     samples = [S(_signed), S((0, 3))]
 
@@ -275,6 +299,13 @@ class Gelu(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def decompose(self, x: Any) -> Any:
+        if self.approximation:
+            t = F.tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi))
+        else:
+            t = F.erf(x * math.sqrt(0.5))
+        return x * (t + 1.0) * 0.5
 
     def kernel(self, x: Any) -> Any:
         wide = x.astype(np.float32) if x.dtype == np.float16 else x
@@ -297,19 +328,9 @@ class Gelu(Op):
         return ct * ((t + 1.0) * 0.5 + x * (1.0 - t * t) * slope * 0.5)
 
     def onnx(self, g: Any, x: Any) -> Any:
-        if g.opset >= 20:
-            return g.Gelu(x, approximate="tanh" if self.approximation else "none")
-        dtype = g.dtype(x)
-
-        def number(value: float) -> Any:
-            return g.const(np.asarray(value, dtype))
-
-        if self.approximation:
-            cube = g.Mul(g.Mul(g.Mul(x, x), x), number(0.044715))
-            t = g.Tanh(g.Mul(g.Add(x, cube), number(math.sqrt(2 / math.pi))))
-        else:
-            t = g.Erf(g.Mul(x, number(math.sqrt(0.5))))
-        return g.Mul(g.Mul(x, g.Add(t, number(1.0))), number(0.5))
+        if g.opset < 20 or g.dtype(x) == np.float64:  # ONNX Runtime's constants are float32
+            return NotImplemented
+        return g.Gelu(x, approximate="tanh" if self.approximation else "none")
 
     samples = [S((2, 3)), S((2, 3), approximation=True), S((0, 3)), S(())]
 

@@ -19,6 +19,7 @@ from symgluon.ops.checks import (
     deferred,
 )
 from symgluon.ops.kernels import misc
+from symgluon.ops.lowering import attribute_holds
 
 
 def _channels(axis: int, rank: int) -> tuple[int, ...]:
@@ -86,7 +87,7 @@ class BatchNormInference(_BatchNorm):
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
         rank = g.rank(x)
         at = self.place(rank)
-        if g.dtype(x) != g.dtype(gamma):
+        if g.dtype(x) != g.dtype(gamma) or not attribute_holds(g, x, self.eps):
             return NotImplemented
         if at == 1:
             return g.BatchNormalization(x, gamma, beta, mean, var, epsilon=self.eps)
@@ -162,6 +163,8 @@ class BatchNormTrain(_BatchNorm):
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         rank = g.rank(x)
         if self.place(rank) != 1 or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        if not attribute_holds(g, x, self.eps):
             return NotImplemented
         axes, inner = _channels(1, rank), list(range(1, rank - 1))
         mean = g.reduce("ReduceMean", x, axes, False)
@@ -315,6 +318,8 @@ class LayerNorm(Op):
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         last = normalize_axis(self.axis, g.rank(x)) == g.rank(x) - 1
         if g.opset < 17 or not last or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        if not attribute_holds(g, x, self.eps):
             return NotImplemented
         return g.LayerNormalization(x, gamma, beta, axis=-1, epsilon=self.eps)
 
@@ -509,6 +514,8 @@ class InstanceNorm(Op):
 
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         if normalize_axis(self.axis, g.rank(x)) != 1 or g.dtype(x) != g.dtype(gamma):
+            return NotImplemented
+        if not attribute_holds(g, x, self.eps):
             return NotImplemented
         return g.InstanceNormalization(x, gamma, beta, epsilon=self.eps)
 

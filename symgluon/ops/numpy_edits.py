@@ -181,6 +181,8 @@ def _straight(names: str, function: str) -> None:
         # the value of the function with the gradient of the identity
         return data + F.stop_gradient(getattr(F, function)(data) - data)
 
+    straight_through.__doc__ = f"Return ``{function}(data)`` with the gradient of the identity."
+
 
 _straight("_contrib_round_ste _npx_round_ste _sparse__contrib_round_ste", "round")
 _straight("_contrib_sign_ste _npx_sign_ste _sparse__contrib_sign_ste", "sign")

@@ -105,6 +105,8 @@ def _window(name: str) -> None:
     def window(*, M: int | None = None, dtype: DType | None = None) -> Any:
         return getattr(F, name)(M=0 if M is None else M, dtype=dtypes.resolve(dtype))
 
+    window.__doc__ = f"Return the {name.capitalize()} window of `M` points."
+
 
 for _name in ("hanning", "hamming", "blackman"):
     _window(_name)
@@ -147,6 +149,8 @@ def _atleast(rank: int) -> None:
     @mx_function(f"_npi_atleast_{rank}d _np_atleast_{rank}d")
     def atleast(*arys: Any) -> Any:
         return tuple(F.identity(at_least(x, rank)) for x in arys)
+
+    atleast.__doc__ = f"Give arrays at least {rank} axes."
 
 
 for _rank in (1, 2, 3):
@@ -192,6 +196,8 @@ def _splitter(name: str, default: int) -> None:
         # MXNet lists the start, 0, among the places to cut at
         cuts = indices[1:] if indices and indices[0] == 0 else indices
         return F.split(data, indices=cuts, sections=sections, axis=axis, squeeze=squeeze_axis)
+
+    splitter.__doc__ = "Split into equal parts, or before the places `indices`."
 
 
 _splitter("_npi_hsplit", 1)

@@ -123,9 +123,14 @@ class Mean(_Accumulated):
         target = self.result_type(g.dtype(x))
         kind = dtypes.float_of(target)
         axes = normalize_axes(self.axis, g.rank(x))
+        sizes = [g.shape(x)[i] for i in axes]
         if g.dtype(x) != kind:
             x = g.cast(x, kind)
-        y = g.reduce("ReduceMean", x, axes, self.keepdims)
+        if any(isinstance(n, int) and n == 0 for n in sizes):
+            zero = g.const(np.zeros((), kind))  # NaN: ONNX Runtime's ReduceMean gives 0
+            y = g.Div(g.reduce("ReduceSum", x, axes, self.keepdims), zero)
+        else:
+            y = g.reduce("ReduceMean", x, axes, self.keepdims)
         return y if kind == target else g.cast(y, target)
 
     samples = [

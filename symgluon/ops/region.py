@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import DeferredInitializationError, TraceError
-from symgluon.ir.dims import DimScope, user_line
+from symgluon.ir.dims import DimScope, current_scope, user_line
 from symgluon.ir.graph import Graph, Origin, Value
 from symgluon.ir.op import OPS, Op
 from symgluon.ir.types import TensorType
@@ -54,11 +54,15 @@ class Region:
         self.parent = parent
         self.tape = tape
         self.path: list[str] = list(parent.path) if parent is not None else []
+        #: name in an MXNet file of what is being traced
+        self.mx_name = ""
         self.bound: dict[int, Value] = {}
         self.captures: dict[int, tuple[Array, Value]] = {}
         self.written: dict[int, Array] = {}
         #: bodies of `Call` nodes by fingerprint (of the outermost region)
         self.bodies: dict[str, Graph] = {}
+        #: `nonzero` of the masks used as indices: equal masks select equally many elements
+        self.masks: dict[Any, Array] = {}
         #: names of the child blocks by id, shared with inner regions
         self.names: dict[int, str] = parent.names if parent is not None else {}
         #: child blocks become `Call` nodes (export) instead of being traced flat
@@ -156,7 +160,7 @@ class Region:
 
     def origin(self) -> tuple[Origin, ...]:
         """Origin of a node added now."""
-        return (Origin(".".join(self.path), user_line()),)
+        return (Origin(".".join(self.path), user_line(), self.mx_name),)
 
     @contextmanager
     def block(self, name: str) -> Iterator[None]:
@@ -212,6 +216,16 @@ def outside() -> Iterator[None]:
         yield
     finally:
         state.region, state.recording, state.paused = saved
+
+
+@contextmanager
+def known_sizes(graph: Graph) -> Iterator[None]:
+    """Let operators that are lowered after the trace ask what it learned, and nothing beyond."""
+    if graph.scope is None or current_scope() is not None:
+        yield
+    else:
+        with graph.scope.closed():
+            yield
 
 
 def resolve_dims(graph: Graph, scope: DimScope) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgluon.ir.dims import Dim
-from symgluon.ir.graph import Graph, Origin, Value, join_origins
+from symgluon.ir.dims import Dim, DimScope
+from symgluon.ir.graph import Graph, Node, Origin, Value, join_origins
+from symgluon.ir.types import same_shape
 from symgluon.ops.apply import apply
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.state import state
@@ -70,13 +71,34 @@ def replay(graph: Graph, operands: Sequence[Any]) -> list[Any]:
         else:
             env[node.outputs[0]] = results
         if region is not None:
-            _keep_origin(results, node.origin)
+            made = results if isinstance(results, tuple) else (results,)
+            _keep_origin(made[0], node.origin)
+            _keep_sizes(made, node, bind, region.scope)
     return [env[v] for v in graph.outputs]
 
 
-def _keep_origin(results: Any, origin: tuple[Origin, ...]) -> None:
-    first: Array = results[0] if isinstance(results, tuple) else results
-    content = first._content()
-    producer = content.producer
+def _keep_origin(result: Array, origin: tuple[Origin, ...]) -> None:
+    producer = result._content().producer
     if producer is not None:
         producer.origin = join_origins((), origin)
+
+
+def _keep_sizes(results: Sequence[Array], node: Node, bind: Any, scope: DimScope) -> None:
+    """Let sizes that depend on data keep their names: inference gave them new ones."""
+    for value, result in zip(node.outputs, results, strict=True):
+        shape = value.type.shape
+        if shape is None or value.type.is_static:
+            continue
+        want = tuple([bind(n) if bind is not None and isinstance(n, Dim) else n for n in shape])
+        content = result._content()
+        have = content.type.shape
+        if have is None or len(have) != len(want) or same_shape(have, want):
+            continue
+        if not any(isinstance(n, Dim) and n.bare and scope.hint(n) is None for n in have):
+            continue
+        known = set(scope.names())
+        for n in want:
+            for name in n.names() if isinstance(n, Dim) else ():
+                if name not in known:
+                    scope.declare(name, None)
+        content.type = content.type.with_shape(want)

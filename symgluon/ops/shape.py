@@ -60,7 +60,8 @@ class BroadcastTo(Op):
     def infer(self, x: TensorType) -> TensorType:
         if same_shape(x.known_shape, self.shape):
             return x
-        if not same_shape(broadcast_shapes(x.known_shape, self.shape), self.shape):
+        found = broadcast_shapes(x.known_shape, self.shape)
+        if len(found) != len(self.shape) or not all(map(equal_dims, found, self.shape)):
             raise ShapeError(
                 f"broadcast_to: shape {format_shape(x.shape)} does not broadcast to "
                 f"{format_shape(self.shape)}"

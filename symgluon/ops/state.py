@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symgluon.ops.region import Region
 
 
 class State(threading.local):
-    """Thread-local state; a new thread starts with these defaults (as in MXNet 2.0)."""
+    """Thread-local state; a new thread starts with these defaults (as in MXNet 2.0).
+
+    The main thread starts with the semantics of NumPy, which are 2.0's.
+    """
 
     #: graph under construction; None: operators run at once
     region: Region | None = None
@@ -22,9 +25,15 @@ class State(threading.local):
     training: bool = False
     #: which operands of the gradient rule being run are wanted; None: all
     wanted: tuple[bool, ...] | None = None
+    #: cells of parameters that hold a recorded value, until the end of the recording
+    written: list[Any] | None = None
     #: NumPy semantics of shapes and arrays (`npx.set_np`)
     np_shape: bool = False
     np_array: bool = False
+
+    def __init__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.np_shape = self.np_array = True
 
 
 state = State()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import SymgluonError, UnsupportedOpError
+from symgluon.errors import AttributeValueError, SymgluonError, UnsupportedOpError
 from symgluon.ir.op import OPS, Op
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.state import state
@@ -28,12 +28,14 @@ Saved = tuple[Any, Any, int]  # content, producer, output index
 class TapeNode:
     """One recorded call."""
 
-    __slots__ = ("inputs", "op", "outputs", "seq")
+    __slots__ = ("inputs", "op", "outputs", "retained", "seq")
 
     def __init__(self, op: Op | None, inputs: tuple[Saved | None, ...], outputs: tuple[Any, ...]):
         self.op = op
         self.inputs: tuple[Saved | None, ...] | None = inputs
         self.outputs = outputs
+        #: results that were made variables: their gradients go into the leaf, and on
+        self.retained: dict[int, Leaf] | None = None
         self.seq = next(_sequence)
 
 
@@ -46,14 +48,17 @@ class Leaf(TapeNode):
         Handle that receives the gradient.
     req : str
         ``write``, ``add`` or ``null``.
+    source : (TapeNode, int), optional
+        What produced the content, where a recorded result was made a variable.
     """
 
-    __slots__ = ("grad", "req")
+    __slots__ = ("grad", "req", "source")
 
-    def __init__(self, grad: Any, req: str) -> None:
+    def __init__(self, grad: Any, req: str, source: tuple[TapeNode, int] | None = None) -> None:
         super().__init__(None, (), ())
         self.grad = grad
         self.req = req
+        self.source = source
 
 
 def record(op: Op, operands: Sequence[Any], results: Sequence[Array]) -> None:
@@ -72,6 +77,45 @@ def record(op: Op, operands: Sequence[Any], results: Sequence[Array]) -> None:
     for o in operands:
         if isinstance(o, Array):
             o._owned = False
+
+
+GRAD_REQS = ("write", "add", "null")
+
+
+class GradReqError(AttributeValueError, KeyError):
+    """A `grad_req` that does not exist: a KeyError in MXNet."""
+
+
+def make_variable(cell: Array, gradient: Array, req: str) -> None:
+    """Let the gradient of the content of `cell` go into `gradient`.
+
+    A recorded result stays what it is: its gradient is kept and goes on (as in MXNet 2.0; 1.9 cuts
+    it off), also where it was used before.
+
+    Raises
+    ------
+    GradReqError
+        If `req` is not one of `GRAD_REQS`.
+    """
+    if req not in GRAD_REQS:
+        raise GradReqError("grad_req", expected=GRAD_REQS, received=req)
+    node = cell._node
+    if node is None or isinstance(node, Leaf):
+        cell._leaf = leaf = Leaf(gradient, req)
+        cell._node, cell._out = (None if req == "null" else leaf), 0
+        return
+    cell._leaf = Leaf(gradient, req, (node, cell._out))
+    node.retained = {**(node.retained or {}), cell._out: cell._leaf}
+
+
+def forget_variable(cell: Array) -> None:
+    """Undo `make_variable`: gradients of the content go nowhere, or on as before."""
+    leaf, cell._leaf = cell._leaf, None
+    if leaf is None or leaf.source is None:
+        cell._node = None
+        return
+    node, out = leaf.source
+    node.retained = {i: kept for i, kept in (node.retained or {}).items() if i != out}
 
 
 Store = dict[tuple[int, int], Any]
@@ -127,11 +171,38 @@ def pullback(
         if isinstance(node, Leaf):
             leaves[node] = cts[(id(node), 0)]
             continue
+        leaves.update(_retained(node, cts))
         _step(node, cts, accumulate, create_graph)
         if not retain_graph:
             node.inputs = None
             node.outputs = ()
     return leaves, [found.get((id(n), o)) for n, o in targets]
+
+
+def _retained(node: TapeNode, cts: Store) -> dict[Leaf, Array]:
+    """Cotangents of the results of `node` that were made variables."""
+    if not node.retained:
+        return {}
+    found = {leaf: cts.get((id(node), i)) for i, leaf in node.retained.items()}
+    return {leaf: ct for leaf, ct in found.items() if ct is not None}
+
+
+def reachable(heads: Sequence[Saved]) -> tuple[set[int], bool]:
+    """Ids of all producers that `heads` depend on, whether a gradient arrives there or not.
+
+    The second result tells whether that is all: the operands of a node may have been dropped.
+    """
+    found: set[int] = set()
+    whole = True
+    stack = [node for _, node, _ in heads if node is not None]
+    while stack:
+        node = stack.pop()
+        if id(node) in found:
+            continue
+        found.add(id(node))
+        whole = whole and node.inputs is not None
+        stack.extend(s[1] for s in node.inputs or () if s is not None and s[1] is not None)
+    return found, whole
 
 
 def _step(node: TapeNode, cts: Store, accumulate: Callable[..., None], record_rules: bool) -> None:

@@ -14,7 +14,36 @@ __all__ = ["AdaDelta", "AdaGrad", "Ftrl", "RMSProp"]
 
 @register
 class AdaGrad(Optimizer):
-    """Rates that fall with the sum of squared gradients (Duchi et al., 2011)."""
+    """Rates that fall with the sum of squared gradients.
+
+    ::
+
+        g = g + wd * w;  n += g ** 2;  w -= lr * g / (sqrt(n) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    epsilon : float
+        Against division by 0.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.AdaGrad``; Duchi, Hazan and Singer, 2011.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.AdaGrad(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.9, 2.1], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -46,7 +75,39 @@ class AdaGrad(Optimizer):
 
 @register
 class AdaDelta(Optimizer):
-    """Steps in proportion to earlier steps (arXiv:1212.5701)."""
+    """Steps in proportion to earlier steps.
+
+    ::
+
+        g = g + wd * w;  n = rho * n + (1 - rho) * g ** 2 d = sqrt((s + epsilon) / (n + epsilon)) *
+        g;  s = rho * s + (1 - rho) * d ** 2;  w -= lr * d
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    rho : float
+        Decay of both mean squares.
+    epsilon : float
+        Added to both; it sets the size of the first steps.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.AdaDelta``; arXiv:1212.5701.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.AdaDelta(epsilon=1e-2))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.733, 2.267], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -87,18 +148,43 @@ class AdaDelta(Optimizer):
 
 @register
 class RMSProp(Optimizer):
-    """Gradient over its root mean square (Tieleman and Hinton, 2012; centered: arXiv:1308.0850).
+    """Gradient over its root mean square.
+
+    ::
+
+        g = g + wd * w;  n = rho * n + (1 - rho) * g ** 2;  w -= lr * g / (sqrt(n) + epsilon)
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
     rho : float
         Decay of the mean square.
     momentum : float
-        Momentum; used with `centered` only.
+        Share of the velocity that is kept; used with `centered` only.
+    epsilon : float
+        Against division by 0.
     centered : bool
-        Divide by the deviation instead.
+        Divide by the deviation from the mean instead, and keep a velocity.
     clip_weights : float, optional
         Clip the weights to ``[-clip_weights, clip_weights]``.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.RMSProp``; Tieleman and Hinton, 2012; centered: arXiv:1308.0850.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.RMSProp(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.684, 2.316], dtype=float32)
     """
 
     def __init__(
@@ -163,14 +249,38 @@ class RMSProp(Optimizer):
 
 @register
 class Ftrl(Optimizer):
-    """Follow the regularised leader, with L1 and L2 (McMahan et al., 2013).
+    """Follow the regularised leader, with L1 and L2 penalties.
+
+    ::
+
+        z += g - (sqrt(n + g ** 2) - sqrt(n)) * w / lr;  n += g ** 2
+        w = (sign(z) * lamda1 - z) / ((beta + sqrt(n)) / lr + wd) where |z| > lamda1, else 0
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
     lamda1 : float
         L1 coefficient.
     beta : float
         Smooths the rates.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Ftrl``; McMahan et al., 2013.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Ftrl(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.299, 0.699], dtype=float32)
     """
 
     def __init__(

@@ -54,12 +54,40 @@ class _Moments(Optimizer):
 
 @register
 class Adam(_Moments):
-    """Adam (arXiv:1412.6980); weight decay is part of the gradient.
+    """Adam; weight decay is part of the gradient.
 
     ::
 
-        m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g ** 2
+        g = g + wd * w;  m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g ** 2
         w -= lr * sqrt(1 - beta2 ** t) / (1 - beta1 ** t) * m / (sqrt(v) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
+    lazy_update : bool
+        Accepted; gradients are dense.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Adam``; arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Adam(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.9, 2.1], dtype=float32)
     """
 
     def __init__(
@@ -89,14 +117,39 @@ class Adam(_Moments):
 
 @register
 class AdamW(_Moments):
-    """Adam with weight decay apart from the gradient (arXiv:1711.05101).
+    """Adam with weight decay apart from the gradient.
+
+    ::
+
+        w -= lr * (m / (sqrt(v) + epsilon) + wd * w), lr corrected as in Adam
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
     correct_bias : bool
-        Make up for the zeros that mean and variance start from.
+        Make up for the zeros that mean and mean square start from.
     use_fused_step : bool
         MXNet's fused step decays the weight before the update, the other one after it.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.AdamW``; arXiv:1711.05101.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.AdamW(learning_rate=0.1, wd=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.897, 2.094], dtype=float32)
     """
 
     def __init__(
@@ -132,7 +185,41 @@ class AdamW(_Moments):
 
 @register
 class AdaBelief(_Moments):
-    """Adam whose variance is that of the gradient around its mean (arXiv:2010.07468)."""
+    """Adam whose mean square is that of the gradient around its mean.
+
+    ::
+
+        g = g + wd * w;  m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * (g - m) ** 2 + epsilon;  w -= lr * m / (sqrt(v) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
+    correct_bias : bool
+        Make up for the zeros that mean and mean square start from.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.AdaBelief``; arXiv:2010.07468.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.AdaBelief(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.889, 2.111], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -170,7 +257,39 @@ class AdaBelief(_Moments):
 
 @register
 class Adamax(_Moments):
-    """Adam with the largest gradient in place of the deviation (arXiv:1412.6980, section 7.1)."""
+    """Adam with the largest gradient in place of the deviation.
+
+    ::
+
+        g = g + wd * w;  m = beta1 * m + (1 - beta1) * g;  u = max(beta2 * u, |g|)
+        w -= lr / (1 - beta1 ** t) * m / (u + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the largest gradient.
+    epsilon : float
+        Against division by 0.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Adamax``; arXiv:1412.6980, section 7.1.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Adamax(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.9, 2.1], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -203,12 +322,35 @@ class Adamax(_Moments):
 
 @register
 class Nadam(_Moments):
-    """Adam with Nesterov's momentum (Dozat, 2016).
+    """Adam with Nesterov's momentum.
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
     schedule_decay : float
         ``momentum(t) = beta1 * (1 - 0.5 * 0.96 ** (t * schedule_decay))``.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Nadam``; Dozat, 2016.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Nadam(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.894, 2.106], dtype=float32)
     """
 
     def __init__(
@@ -253,7 +395,39 @@ class Nadam(_Moments):
 
 @register
 class FTML(Optimizer):
-    """Follow the moving leader (Zheng and Kwok, ICML 2017)."""
+    """Follow the moving leader.
+
+    ::
+
+        v = beta2 * v + (1 - beta2) * g ** 2;  d' = (1 - beta1 ** t) / lr * (sqrt(v / (1 - beta2 **
+        t)) + epsilon) z = beta1 * z + (1 - beta1) * g - (d' - beta1 * d) * w;  w = -z / d'
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.FTML``; Zheng and Kwok, ICML 2017.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.FTML(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.9, 2.1], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -317,14 +491,43 @@ class _LayerWise(_Moments):
 
 @register
 class LAMB(_LayerWise):
-    """Layer-wise adaptive moments for large batches (arXiv:1904.00962).
+    """Layer-wise adaptive moments for large batches.
+
+    ::
+
+        d = m / (sqrt(v) + epsilon) + wd * w;  w -= lr * |w| / |d| * d
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
     lower_bound, upper_bound : float, optional
         Limits of the norm of the weight.
     bias_correction : bool
-        Make up for the zeros that mean and variance start from.
+        Make up for the zeros that mean and mean square start from.
+    aggregate_num : int
+        Accepted; weights are updated one by one.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.LAMB``; arXiv:1904.00962.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.LAMB(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.842, 2.158], dtype=float32)
     """
 
     def __init__(
@@ -368,14 +571,37 @@ class LAMB(_LayerWise):
 
 @register
 class LANS(_LayerWise):
-    """LAMB with Nesterov's momentum and normalised gradients (arXiv:2006.13484).
+    """LAMB with Nesterov's momentum and normalised gradients.
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    beta1, beta2 : float
+        Decay of the mean and of the mean square of the gradients.
+    epsilon : float
+        Added to the root, against division by 0.
     lower_bound, upper_bound : float, optional
         Limits of the norm of the weight.
+    aggregate_num : int
+        Accepted; weights are updated one by one.
     use_fused_step : bool
         Without it the second half of the step decays what the first half left, as in MXNet.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.LANS``; arXiv:2006.13484.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.LANS(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.842, 2.158], dtype=float32)
     """
 
     def __init__(

@@ -47,10 +47,22 @@ _pool = _Pool()
 
 
 def temporary(like: np.ndarray, slot: int = 0) -> np.ndarray:
-    """Return an uninitialised array of the shape and dtype of `like`, valid until the next call.
+    """Return an uninitialised array of the shape and dtype of another, valid until the next call.
 
-    Large ones are cut from one buffer a `slot`: fresh memory of that size costs a page fault for
+    Large ones are cut from one buffer a slot: fresh memory of that size costs a page fault for
     every 4 kB.
+
+    Parameters
+    ----------
+    like : numpy.ndarray
+        The other array.
+    slot : int
+        Number of the buffer; arrays of different slots are valid together.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array.
     """
     size = like.size
     if size <= _SMALL:

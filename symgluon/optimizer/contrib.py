@@ -14,9 +14,40 @@ __all__ = ["GroupAdaGrad"]
 
 @register
 class GroupAdaGrad(Optimizer):
-    """AdaGrad with one rate a row, for embeddings (Perronnin et al.).
+    """AdaGrad with one rate a row, for embeddings.
 
-    Weight decay is not supported.
+    ::
+
+        n += mean(g ** 2, axis=1);  w -= lr * g / (sqrt(n) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    epsilon : float
+        Against division by 0.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Raises
+    ------
+    AssertionError
+        In an update, for a weight that is no matrix, or with weight decay.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.contrib.GroupAdaGrad``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([[1.0, 2.0]]), mx.np.array([[0.5, -0.5]])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.contrib.GroupAdaGrad(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([[0.9, 2.1]], dtype=float32)
     """
 
     def __init__(
@@ -30,7 +61,13 @@ class GroupAdaGrad(Optimizer):
         self.epsilon = epsilon
 
     def create_state(self, index: Any, weight: Any) -> Any:
-        """Mean square of each row, summed over the updates."""
+        """Mean square of each row, summed over the updates.
+
+        Raises
+        ------
+        AssertionError
+            If the weight is no matrix.
+        """
         if len(weight.shape) != 2:
             raise _ArgumentError(
                 f"GroupAdaGrad works on matrices, parameter {index} has shape {weight.shape}"
@@ -40,7 +77,13 @@ class GroupAdaGrad(Optimizer):
     def rule(
         self, index: Any, weight: np.ndarray, grad: np.ndarray, state: Any, lr: float, wd: float
     ) -> None:
-        """Descend at the rate of each row."""
+        """Descend at the rate of each row.
+
+        Raises
+        ------
+        AssertionError
+            With weight decay.
+        """
         if wd != 0:
             raise _ArgumentError(
                 f"Weight decay is not supported for GroupAdaGrad, parameter {index} has {wd}"

@@ -25,6 +25,8 @@ __all__ = ["Optimizer", "create", "register"]
 class Optimizer:
     """Base class of optimizers.
 
+    A subclass defines `rule` on NumPy arrays, or `step` on arrays of MXNet.
+
     Parameters
     ----------
     rescale_grad : float
@@ -36,17 +38,49 @@ class Optimizer:
     clip_gradient : float, optional
         Rescaled gradients are clipped to ``[-clip_gradient, clip_gradient]``.
     learning_rate : float, optional
-        Overrides the base rate of `lr_scheduler`.
+        Overrides the base rate of `lr_scheduler`; 0.01 without either.
     lr_scheduler : LRScheduler, optional
         Learning rate by number of updates.
+    sym : object
+        Accepted, without effect.
     begin_num_update : int
         Number of updates at the start.
     multi_precision : bool
         Keep a float32 copy of weights of half precision.
     param_dict : dict, optional
         Index to `Parameter`, for its ``lr_mult`` and ``wd_mult``.
-    sym, aggregate_num, use_fused_step
-        Accepted; the last decides where MXNet's two forms of an update differ.
+    aggregate_num : int, optional
+        Accepted; weights are updated one by one.
+    use_fused_step : bool, optional
+        Decides where MXNet's two forms of an update differ.
+
+    Raises
+    ------
+    TypeError
+        For an unknown argument.
+    AssertionError
+        If `param_idx2name` is no dictionary.
+
+    Warns
+    -----
+    UserWarning
+        If `learning_rate` overrides that of `lr_scheduler`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Optimizer``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class SignDescent(mx.optimizer.Optimizer):
+    ...     def rule(self, index, weight, grad, state, lr, wd):
+    ...         weight -= lr * (grad > 0) - lr * (grad < 0)
+    >>> weight = mx.np.array([1.0, 2.0])
+    >>> updater = mx.optimizer.get_updater(SignDescent(learning_rate=0.5))
+    >>> updater(0, mx.np.array([3.0, -3.0]), weight)
+    >>> weight
+    array([0.5, 2.5])
     """
 
     opt_registry: ClassVar[dict[str, type[Optimizer]]] = {}
@@ -109,7 +143,23 @@ class Optimizer:
     # ---- registry ----------------------------------------------------------------------------
     @staticmethod
     def register(klass: type[Optimizer]) -> type[Optimizer]:
-        """Let `klass` be created by its name in lower case; returns it (a class decorator)."""
+        """Let a class be created by its name in lower case; a class decorator.
+
+        Parameters
+        ----------
+        klass : type
+            Subclass of `Optimizer`.
+
+        Returns
+        -------
+        type
+            The class itself.
+
+        Warns
+        -----
+        UserWarning
+            If another class had that name.
+        """
         name = klass.__name__.lower()
         known = Optimizer.opt_registry.get(name)
         if known is not None and known is not klass:
@@ -124,6 +174,18 @@ class Optimizer:
     @staticmethod
     def create_optimizer(name: str, **kwargs: Any) -> Optimizer:
         """Return an optimizer by its name.
+
+        Parameters
+        ----------
+        name : str
+            Of any case.
+        **kwargs : object
+            Arguments of the class.
+
+        Returns
+        -------
+        Optimizer
+            The optimizer.
 
         Raises
         ------
@@ -147,6 +209,11 @@ class Optimizer:
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate.
 
+        Parameters
+        ----------
+        lr : float
+            The new one.
+
         Raises
         ------
         UserWarning
@@ -161,11 +228,11 @@ class Optimizer:
         self.lr = lr
 
     def set_lr_mult(self, args_lr_mult: dict[Any, float]) -> None:
-        """Set factors of the learning rate by index or name of the parameters."""
+        """Set factors of the learning rate, `args_lr_mult`, by index or name of the parameters."""
         self.lr_mult = dict(args_lr_mult)
 
     def set_wd_mult(self, args_wd_mult: dict[Any, float]) -> None:
-        """Set factors of the weight decay by index or name of the parameters."""
+        """Set factors of the weight decay, `args_wd_mult`, by index or name of the parameters."""
         self.wd_mult = dict(args_wd_mult)
 
     def _multiplier(self, index: Any, kind: str) -> float:
@@ -206,11 +273,42 @@ class Optimizer:
 
     # ---- states --------------------------------------------------------------------------------
     def create_state(self, index: Any, weight: Any) -> Any:
-        """Return the state of a weight: None, an array, or a tuple of those."""
+        """Return the state of a weight.
+
+        Parameters
+        ----------
+        index : int or str
+            Which weight it is.
+        weight : array
+            The weight.
+
+        Returns
+        -------
+        None, array, or tuple of those
+            What `rule` gets as NumPy arrays.
+        """
         return None
 
     def create_state_multi_precision(self, index: Any, weight: Any) -> Any:
-        """Return the state, with a float32 copy of a weight of half precision in front."""
+        """Return the state of a weight, with a float32 copy of one of half precision in front.
+
+        Parameters
+        ----------
+        index : int or str
+            Which weight it is.
+        weight : array
+            The weight.
+
+        Returns
+        -------
+        None, array, or tuple of those
+            As `create_state`, or (copy, state).
+
+        Warns
+        -----
+        UserWarning
+            For a float16 weight without `multi_precision`.
+        """
         if self._half(weight):
             master = wrap(weight.numpy_content().astype(np.float32), type(weight))
             master._owned = True
@@ -246,12 +344,32 @@ class Optimizer:
 
     # ---- updating ------------------------------------------------------------------------------
     def update(self, indices: Any, weights: Any, grads: Any, states: Any) -> None:
-        """Update weights by their gradients; lists, or one of each."""
+        """Update weights by their gradients; lists, or one of each.
+
+        Parameters
+        ----------
+        indices : int or str, or list of those
+            Which weights they are.
+        weights, grads : array or list of array
+            The weights, written in place, and their gradients.
+        states : object or list of object
+            Their states, as `create_state` made them.
+        """
         indices, weights, grads, states = _lists(indices, weights, grads, states)
         self.step(indices, weights, grads, states)
 
     def update_multi_precision(self, indices: Any, weights: Any, grads: Any, states: Any) -> None:
-        """Update weights, those of half precision through their float32 copies."""
+        """Update weights, those of half precision through their float32 copies.
+
+        Parameters
+        ----------
+        indices : int or str, or list of those
+            Which weights they are.
+        weights, grads : array or list of array
+            The weights, written in place, and their gradients.
+        states : object or list of object
+            Their states, as `create_state_multi_precision` made them.
+        """
         indices, weights, grads, states = _lists(indices, weights, grads, states)
         if not any([self._half(w) for w in weights]):
             self.step(indices, weights, grads, states)
@@ -281,10 +399,21 @@ class Optimizer:
     ) -> None:
         """Update a list of weights by `rule`; user classes may override it.
 
+        Parameters
+        ----------
+        indices : sequence of int or str
+            Which weights they are.
+        weights, grads : sequence of array
+            The weights, written in place, and their gradients.
+        states : sequence of object
+            Their states.
+
         Raises
         ------
         TraceError
             While a graph is traced.
+        AttributeValueError
+            If a gradient has another shape than its weight.
         """
         if flags.region is not None:
             raise TraceError(
@@ -337,8 +466,17 @@ class Optimizer:
         ----------
         index : int or str
             Which parameter it is; ``self._index_update_count[index]`` is the number of the update.
+        weight, grad : numpy.ndarray
+            Of one shape; float32 where the weight is of half precision.
+        state : None, numpy.ndarray, or tuple of those
+            What `create_state` made.
         lr, wd : float
             Learning rate and weight decay of this parameter.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass defines neither this nor `step`.
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither rule(...) nor step(...)")
 
@@ -438,7 +576,21 @@ create = Optimizer.create_optimizer
 
 @register
 class Test(Optimizer):
-    """Plain descent that keeps a copy of the weight: for tests."""
+    """Plain descent that keeps a copy of the weight: for tests.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Test``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Test(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.95, 2.05], dtype=float32)
+    """
 
     def create_state(self, index: Any, weight: Any) -> Any:
         """Array of zeros."""

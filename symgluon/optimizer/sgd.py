@@ -56,16 +56,37 @@ class SGD(_Momentum):
 
     ::
 
-        v = momentum * v - lr * (rescaled clipped gradient + wd * w);  w += v
+        v = momentum * v - lr * (g + wd * w);  w += v
 
     Parameters
     ----------
-    learning_rate, momentum : float
-        Rate and momentum.
+    learning_rate : float
+        Learning rate.
+    momentum : float
+        Share of the velocity that is kept; without it there is no velocity.
     lazy_update : bool
         Accepted; gradients are dense.
-    kwargs
-        See `Optimizer`.
+    multi_precision : bool
+        Keep a float32 copy of weights of half precision.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    aggregate_num : int
+        Accepted; weights are updated one by one.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.SGD``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.SGD(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.95, 2.05], dtype=float32)
     """
 
     def __init__(
@@ -103,6 +124,32 @@ class NAG(_Momentum):
     ::
 
         v = momentum * v - lr * (g + wd * w);  w += momentum * v - lr * (g + wd * w)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    momentum : float
+        Share of the velocity that is kept.
+    multi_precision : bool
+        Keep a float32 copy of weights of half precision.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.NAG``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.NAG(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.905, 2.095], dtype=float32)
     """
 
     def __init__(
@@ -136,11 +183,32 @@ class NAG(_Momentum):
 
 @register
 class SGLD(Optimizer):
-    """Stochastic gradient Riemannian Langevin dynamics (arXiv:1303.6015, and Welling & Teh 2011).
+    """Stochastic gradient Langevin dynamics: half a step of descent, and noise.
 
     ::
 
         w += -lr / 2 * (g + wd * w) + normal(0, sqrt(lr))
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.SGLD``; Welling and Teh, 2011; arXiv:1303.6015.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.zeros(1000), mx.np.zeros(1000)
+    >>> mx.optimizer.get_updater(mx.optimizer.SGLD(learning_rate=0.25))(0, grad, weight)
+    >>> bool(0.4 < weight.std() < 0.6)
+    True
     """
 
     def __init__(
@@ -161,7 +229,7 @@ class SGLD(Optimizer):
 
 @register
 class Signum(_Momentum):
-    """The sign of the gradient, or of its momentum (arXiv:1802.04434).
+    """The sign of the gradient, or of its momentum.
 
     ::
 
@@ -170,8 +238,29 @@ class Signum(_Momentum):
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    momentum : float
+        Share of the velocity that is kept; without it there is no velocity.
     wd_lh : float
         Weight decay apart from the momentum, as Loshchilov and Hutter have it.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Signum``; arXiv:1802.04434.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.Signum(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.9, 2.1], dtype=float32)
     """
 
     def __init__(
@@ -209,12 +298,37 @@ class Signum(_Momentum):
 
 @register
 class DCASGD(Optimizer):
-    """Asynchronous SGD with delay compensation (arXiv:1609.08326).
+    """Asynchronous descent with delay compensation.
+
+    ::
+
+        g = g + wd * w;  v = momentum * v - lr * (g + lamda * g ** 2 * (w - before));  w += v
 
     Parameters
     ----------
+    learning_rate : float
+        Learning rate.
+    momentum : float
+        Share of the velocity that is kept; without it there is no velocity.
     lamda : float
         Weight of the compensation.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.DCASGD``; arXiv:1609.08326.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.DCASGD(learning_rate=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.95, 2.05], dtype=float32)
     """
 
     def __init__(
@@ -255,10 +369,44 @@ class DCASGD(Optimizer):
 
 @register
 class LARS(_Momentum):
-    """Layer-wise adaptive rates (arXiv:1708.03888).
+    """Layer-wise adaptive rates: descent with momentum at a rate for each layer.
 
-    The rate is multiplied by ``eta * |w| / (|g| + wd * |w| + epsilon)``, where neither norm is 0 and
-    the name in `param_idx2name` is not that of a bias, gamma or beta; `g` is not clipped there.
+    ::
+
+        lr * eta * |w| / (|g| + wd * |w| + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float
+        Learning rate.
+    momentum : float
+        Share of the velocity that is kept; without it there is no velocity.
+    eta : float
+        Factor of the rate.
+    epsilon : float
+        Against division by 0.
+    lazy_update : bool
+        Accepted; gradients are dense.
+    use_fused_step : bool
+        Accepted; there is one form of the update.
+    aggregate_num : int
+        Accepted; weights are updated one by one.
+    **kwargs : object
+        Arguments of `Optimizer`.
+
+    Notes
+    -----
+    The rate is not changed where a norm is 0, or the name in `param_idx2name` is that of a bias,
+    gamma or beta; `g` is not clipped there.  Source: seed ``mx.optimizer.LARS``; arXiv:1708.03888.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> weight, grad = mx.np.array([1.0, 2.0]), mx.np.array([0.5, -0.5])
+    >>> updater = mx.optimizer.get_updater(mx.optimizer.LARS(learning_rate=1.0, eta=0.1))
+    >>> updater(0, grad, weight)
+    >>> weight.asnumpy().round(3)
+    array([0.842, 2.158], dtype=float32)
     """
 
     def __init__(
@@ -302,6 +450,6 @@ class LARS(_Momentum):
 
 
 def norm(x: np.ndarray) -> float:
-    """Euclidean norm of all elements."""
+    """Euclidean norm of all elements of `x`."""
     flat = np.ravel(x)
     return math.sqrt(float(np.dot(flat, flat)))

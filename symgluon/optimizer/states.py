@@ -23,7 +23,22 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 def dump_states(optimizer: Any, states: Mapping[Any, Any], *, with_optimizer: bool) -> bytes:
-    """Return states (and the settings of the optimizer) as bytes."""
+    """Return states (and the settings of the optimizer) as bytes.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose they are.
+    states : dict
+        State by index of the weight.
+    with_optimizer : bool
+        Store its settings and update counts too.
+
+    Returns
+    -------
+    bytes
+        A zip of arrays.
+    """
     arrays: dict[str, np.ndarray] = {}
 
     def tree(state: Any) -> Any:
@@ -65,6 +80,18 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def restore_states(optimizer: Any, content: bytes) -> dict[Any, Any]:
     """Return the states in `content`; settings in it are put into `optimizer`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose they should be.
+    content : bytes
+        What `dump_states` returned.
+
+    Returns
+    -------
+    dict
+        State by index of the weight.
 
     Raises
     ------

@@ -11,14 +11,31 @@ __all__ = ["Updater", "get_updater"]
 
 
 class Updater:
-    """Calls an optimizer and keeps the states.
+    """Calls an optimizer and keeps the states of the weights.
 
-    Attributes
+    Parameters
     ----------
     optimizer : Optimizer
         The rule.
+
+    Attributes
+    ----------
     states : dict
         State by index of the weight.
+
+    Notes
+    -----
+    Source: seed ``mx.optimizer.Updater``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> updater = mx.optimizer.Updater(mx.optimizer.SGD(learning_rate=0.1, momentum=0.9))
+    >>> weight = mx.np.array([1.0])
+    >>> updater(0, mx.np.array([1.0]), weight)
+    >>> updater(0, mx.np.array([1.0]), weight)
+    >>> weight.asnumpy().round(3), updater.states[0].asnumpy().round(3)
+    (array([0.71], dtype=float32), array([-0.19], dtype=float32))
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -43,7 +60,20 @@ class Updater:
         self.optimizer.update_multi_precision(index, weight, grad, states)
 
     def sync_state_context(self, state: Any, context: Any) -> Any:
-        """Label loaded states with the device of their weight."""
+        """Label loaded states with the device of their weight.
+
+        Parameters
+        ----------
+        state : None, array, or tuple of those
+            A state.
+        context : Device
+            The device.
+
+        Returns
+        -------
+        None, array, or tuple of those
+            The state.
+        """
         if isinstance(state, tuple | list):
             return type(state)(self.sync_state_context(s, context) for s in state)
         if state is not None:
@@ -52,6 +82,11 @@ class Updater:
 
     def set_states(self, states: bytes) -> None:
         """Restore what `get_states` returned.
+
+        Parameters
+        ----------
+        states : bytes
+            That.
 
         Raises
         ------
@@ -68,10 +103,26 @@ class Updater:
         ----------
         dump_optimizer : bool
             Store the settings and update counts of the optimizer too.
+
+        Returns
+        -------
+        bytes
+            A zip of arrays; no pickle.
         """
         return dump_states(self.optimizer, self.states, with_optimizer=dump_optimizer)
 
 
 def get_updater(optimizer: Optimizer) -> Updater:
-    """Return a function ``updater(index, grad, weight)`` that keeps the states."""
+    """Return a function that applies an optimizer and keeps the states.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        The rule.
+
+    Returns
+    -------
+    Updater
+        Called as ``updater(index, grad, weight)``, with one of each or lists.
+    """
     return Updater(optimizer)

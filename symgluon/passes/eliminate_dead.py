@@ -14,7 +14,7 @@ from __future__ import annotations
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value
-from symgluon.passes.manager import graph_pass
+from symgluon.passes.manager import count, explain, explaining, graph_pass
 from symgluon.passes.rewrite import is_pure
 
 
@@ -43,14 +43,26 @@ def eliminate_dead(graph: Graph) -> int:
     outputs = set(graph.outputs)
     given = _named_sizes(graph.operands())
     sizes: set[str] = set()  # those that only the data tell, named by a node further down
-    count = 0
+    dropped = 0
     for node in reversed(graph.nodes):
-        live = any(v.uses or v in outputs for v in node.outputs) or not is_pure(node.op)
-        if live or (sizes and sizes & _named_sizes(node.outputs)):
+        read = any(v.uses or v in outputs for v in node.outputs)
+        if read or not is_pure(node.op) or (sizes and sizes & _named_sizes(node.outputs)):
             sizes |= _read_sizes(node) - given
+            if not read and explaining():
+                explain(f"%{node.output.name}: nobody reads it, but {_kept_for(node)}")
         else:
             graph.remove(node)
-            count += 1
+            count(node.op.name)
+            dropped += 1
     unused = [v for v in graph.constants if not v.uses and v not in outputs]
     graph.drop_constants(unused)
-    return count + len(unused)
+    if unused:
+        count("constant", len(unused))
+    return dropped + len(unused)
+
+
+def _kept_for(node: Node) -> str:
+    if is_pure(node.op):
+        return "an attribute further down names the size of its result"
+    effects = ", ".join(sorted(node.op.effects)) or "those of its body"
+    return f"{node.op.name} has effects ({effects})"

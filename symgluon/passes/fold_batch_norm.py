@@ -18,7 +18,7 @@ import numpy as np
 
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.types import normalize_axis
-from symgluon.passes.manager import explain, graph_pass
+from symgluon.passes.manager import count, explain, graph_pass
 from symgluon.passes.rewrite import Edit, constant, producer
 
 _AFTER = ("convolution", "deconvolution", "dense")
@@ -77,7 +77,7 @@ def _fold_after(edit: Edit, norm: Node, layer: Node) -> str | None:
     if affine.axis != (rank - 1 if layer.op.name == "dense" else 1):
         return f"it normalises axis {affine.axis}"
     weight, bias = held
-    scaled = _scaled_rows(layer, weight.astype(np.float64), affine.scale)
+    scaled = _scaled_rows(layer, weight, affine.scale)
     shifted = (
         affine.shift if bias is None else bias.astype(np.float64) * affine.scale + affine.shift
     )
@@ -85,12 +85,19 @@ def _fold_after(edit: Edit, norm: Node, layer: Node) -> str | None:
     return None
 
 
+def _times(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Product in float64, rounded to the dtype of the weight, without a wide copy of it."""
+    found = np.empty_like(weight)
+    np.multiply(weight, scale, out=found, dtype=np.float64, casting="unsafe")
+    return found
+
+
 def _scaled_rows(layer: Node, weight: np.ndarray, scale: np.ndarray) -> Any:
     if layer.op.name != "deconvolution":
-        return weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+        return _times(weight, scale.reshape(-1, *(1,) * (weight.ndim - 1)))
     groups = int(layer.op.attrs()["num_group"])
     per_group = scale.reshape(groups, 1, -1, *(1,) * (weight.ndim - 2))
-    return (weight.reshape(groups, -1, *weight.shape[1:]) * per_group).reshape(weight.shape)
+    return _times(weight.reshape(groups, -1, *weight.shape[1:]), per_group).reshape(weight.shape)
 
 
 # ---- a normalisation before a layer ------------------------------------------------------------
@@ -106,10 +113,9 @@ def _fold_before(edit: Edit, norm: Node, layer: Node) -> str | None:
     if isinstance(columns, str):
         return columns
     scale, shift = columns
-    wide = weight.astype(np.float64)
-    moved = (wide * shift).reshape(wide.shape[0], -1).sum(axis=1)
+    moved = (weight.astype(np.float64) * shift).reshape(weight.shape[0], -1).sum(axis=1)
     shifted = moved if bias is None else bias.astype(np.float64) + moved
-    _replace(edit, layer, norm, norm.inputs[0], wide * scale, shifted)
+    _replace(edit, layer, norm, norm.inputs[0], _times(weight, scale), shifted)
     return None
 
 
@@ -166,15 +172,27 @@ def fold_batch_norm(graph: Graph) -> int:
     for norm in graph.nodes:
         if norm.op.name != "batch_norm_inference":
             continue
-        before = producer(norm.inputs[0], *_AFTER)
-        reason: str | None = "no convolution or dense layer before or after it"
-        if before is not None:
-            reason = _fold_after(edit, norm, before)
-        if reason is None:
-            continue
-        users = norm.output.users()
-        if len(users) == 1 and users[0].op.name in _BEFORE and users[0].inputs[0] is norm.output:
-            reason = _fold_before(edit, norm, users[0])
-        if reason is not None:
-            explain(f"%{norm.output.name}: {reason}")
+        reasons = _fold(edit, norm)
+        if reasons:
+            explain(f"%{norm.output.name}: {'; '.join(reasons)}")
     return edit.count
+
+
+def _fold(edit: Edit, norm: Node) -> list[str]:
+    """Fold one normalisation; returns the reasons if it stays."""
+    before = producer(norm.inputs[0], *_AFTER)
+    reasons = []
+    if before is not None:
+        reason = _fold_after(edit, norm, before)
+        if reason is None:
+            count(f"after {before.op.name}")
+            return []
+        reasons.append(f"not into the {before.op.name} before it: {reason}")
+    users = norm.output.users()
+    if len(users) == 1 and users[0].op.name in _BEFORE and users[0].inputs[0] is norm.output:
+        reason = _fold_before(edit, norm, users[0])
+        if reason is None:
+            count(f"before {users[0].op.name}")
+            return []
+        reasons.append(f"not into the {users[0].op.name} after it: {reason}")
+    return reasons or ["no convolution or dense layer before or after it"]

@@ -14,7 +14,7 @@ import numpy as np
 from symgluon.errors import SymgluonError
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.graph import Graph, Node, bodies
-from symgluon.passes.manager import explain, graph_pass
+from symgluon.passes.manager import count, explain, graph_pass
 from symgluon.passes.rewrite import is_pure
 
 #: elements up to which a result may be larger than what it is made of
@@ -22,13 +22,15 @@ CAP = 4096
 
 
 def _candidate(node: Node) -> bool:
-    if any(v is not None and v.kind != "constant" for v in node.inputs):
-        return False
-    return is_pure(node.op) and not bodies(node.op)
+    return all(v is None or v.kind == "constant" for v in node.inputs)
 
 
 def _reason(node: Node) -> str | None:
     """Return why a node of constants is left alone, or None."""
+    if not is_pure(node.op):
+        return f"{node.op.name} has effects: each call counts"
+    if bodies(node.op):
+        return "it holds a body: inline_calls comes first"
     if not all(v.type.is_static for v in node.outputs):
         return "the size of its result is not a number"
     if any(has_dims(a) for a in node.op.attrs().values()):
@@ -56,7 +58,7 @@ def _compute(node: Node) -> list[np.ndarray]:
 @graph_pass("fold_constants", needs=("lift_random",))
 def fold_constants(graph: Graph) -> int:
     """Compute nodes whose operands are constants."""
-    count = 0
+    folded = 0
     for node in graph.nodes:
         if not _candidate(node):
             continue
@@ -72,5 +74,6 @@ def fold_constants(graph: Graph) -> int:
         for value, array in zip(node.outputs, arrays, strict=True):
             graph.replace_all_uses(value, graph.add_constant(array, value.name))
         graph.remove(node)
-        count += 1
-    return count
+        count(node.op.name)
+        folded += 1
+    return folded

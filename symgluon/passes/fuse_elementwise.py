@@ -14,8 +14,8 @@ from symgluon.ir.attrs import has_dims
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.types import same_shape
 from symgluon.ops.fused import Fused
-from symgluon.passes.manager import graph_pass
-from symgluon.passes.mark_inplace import mark_inplace
+from symgluon.passes.manager import count, explain, explaining, graph_pass
+from symgluon.passes.mark_inplace import mark
 from symgluon.passes.rewrite import Edit, is_elementwise, is_pure, origins
 
 _LAYERS = frozenset(("convolution", "deconvolution", "dense", "matmul", "batch_norm_inference"))
@@ -44,10 +44,17 @@ def _group(edit: Edit, root: Node, taken: set[Node]) -> list[Node]:
             inner = value.producer if value is not None else None
             if inner is None or inner in taken or inner in found or not _may_join(inner):
                 continue
-            if not edit.single_use(inner.output):
-                continue
             layer = inner.op.name in _LAYERS
-            if (layers and layer) or not same_shape(inner.output.type.shape or (), shape):
+            reason = None
+            if not edit.single_use(inner.output):
+                reason = "is read elsewhere too"
+            elif not same_shape(inner.output.type.shape or (), shape):
+                reason = "has another shape"
+            elif layers and layer:
+                reason = "is a second layer"
+            if reason is not None:
+                if explaining():
+                    explain(f"%{root.output.name}: without %{inner.output.name}, which {reason}")
                 continue
             layers += layer
             found[inner] = None
@@ -76,7 +83,7 @@ def _body(nodes: list[Node]) -> tuple[Graph, list[Value | None]]:
         )
         env[node.output] = made.output
     body.set_outputs([env[nodes[-1].output]])
-    mark_inplace(body)
+    mark(body)
     return body, operands
 
 
@@ -105,6 +112,7 @@ def fuse_elementwise(graph: Graph) -> int:
         )
         taken.add(made)
         edit.take_place(root, made.output)
+        count(" + ".join([n.op.name for n in nodes[:4]]) + (" + ..." if len(nodes) > 4 else ""))
         for node in reversed(nodes[:-1]):
             graph.remove(node)
     return edit.count

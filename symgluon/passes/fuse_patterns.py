@@ -23,9 +23,9 @@ from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import OPS
 from symgluon.ops.apply import F
 from symgluon.ops.rms_norm import RmsNorm
-from symgluon.passes.manager import graph_pass
+from symgluon.passes.manager import count, graph_pass
 from symgluon.passes.pattern import Match, Pattern, apply_patterns
-from symgluon.passes.rewrite import Edit, constant, number, origins, producer, sweep
+from symgluon.passes.rewrite import Edit, constant, leave, number, origins, producer
 
 Functions = Sequence[Callable[..., Any]]
 
@@ -285,25 +285,38 @@ PATTERNS: tuple[Pattern, ...] = (
 def _temperature(edit: Edit, node: Node) -> Value | None:
     """``softmax(x / t)`` and ``softmax(x * c)``: softmax with a temperature."""
     inner = producer(node.inputs[0], "true_divide", "multiply")
-    if inner is None or not edit.single_use(inner.output):
+    if inner is None:
         return None
     for slot in (1, 0) if inner.op.name == "multiply" else (1,):
         c, x = number(inner.inputs[slot]), inner.inputs[1 - slot]
         if c is None or x is None or x.type != node.output.type:
             continue
+        if not edit.single_use(inner.output):
+            return leave(node, f"its scaled operand %{inner.output.name} is read elsewhere")
         divisor = c if inner.op.name == "true_divide" else (1 / c if c else 0.0)
         known = node.op.attrs()["temperature"] or 1.0
-        if divisor > 0 and math.isfinite(divisor * known):
-            op = node.op.replace(temperature=divisor * known)
-            return edit.put(op, [x], node, inner)
+        if not (divisor > 0 and math.isfinite(divisor * known)):
+            return leave(node, f"{divisor * known} is no temperature")
+        return edit.put(node.op.replace(temperature=divisor * known), [x], node, inner)
     return None
 
 
 @graph_pass("fuse_patterns", needs=("simplify_algebra", "drop_stop_gradient"))
 def fuse_patterns(graph: Graph) -> int:
     """Recognise GELU, hard sigmoid, layer and RMS normalisation, softmax and its logarithm."""
-    count = 0
+    fused = 0
     while found := apply_patterns(graph, PATTERNS):  # a match may end in another
-        count += found
-    rules = {"softmax": (_temperature,), "log_softmax": (_temperature,)}
-    return count + sweep(graph, rules)
+        fused += found
+    return fused + _scaled_softmax(graph)
+
+
+def _scaled_softmax(graph: Graph) -> int:
+    edit = Edit(graph)
+    for node in graph.nodes:
+        if node.op.name not in ("softmax", "log_softmax"):
+            continue
+        value = _temperature(edit, node)
+        if value is not None:
+            edit.take_place(node, value)
+            count(f"{node.op.name} with scale")
+    return edit.count

@@ -17,7 +17,7 @@ from symgluon.ir.graph import Graph, Node, Origin, Value, bodies, join_origins
 from symgluon.ir.printer import all_bodies
 from symgluon.ir.types import TensorType
 from symgluon.ops.replay import unify
-from symgluon.passes.manager import graph_pass
+from symgluon.passes.manager import count, explain, graph_pass
 
 Bind = Callable[[Any], Any] | None
 
@@ -89,8 +89,13 @@ class _Inliner:
             body = callee(node)
             if body is not None and self.wanted(body):
                 self.count += 1
+                count(body.name)
                 stack.append(self.enter(frame, node, body))
             else:
+                if body is not None:
+                    size = self.sizes[id(body)]
+                    explain(f"%{node.output.name}: {body.name} has {size} operators, more than "
+                            f"inline_limit={self.limit}")  # fmt: skip
                 self.copy(frame, node)
 
     def frame(

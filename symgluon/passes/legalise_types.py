@@ -19,8 +19,8 @@ from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import OPS, Op
 from symgluon.ir.printer import all_bodies
 from symgluon.ir.types import TensorType
-from symgluon.passes.manager import graph_pass
-from symgluon.passes.rewrite import with_bodies
+from symgluon.passes.manager import count, graph_pass
+from symgluon.passes.rewrite import leave, with_bodies
 
 #: operators that run on any type
 _MOVES = frozenset(
@@ -41,8 +41,10 @@ def _is_narrow(dtype: Any) -> bool:
 
 def _computes(node: Node) -> bool:
     """Whether a node computes with the narrow type."""
-    if node.op.name in _MOVES or bodies(node.op):
-        return False
+    return node.op.name not in _MOVES and not bodies(node.op) and _touches(node)
+
+
+def _touches(node: Node) -> bool:
     return any(_is_narrow(v.dtype) for v in (*node.inputs, *node.outputs) if v is not None)
 
 
@@ -71,7 +73,12 @@ class _Legaliser:
         for constant, array in source.constants.items():
             env[constant] = target.add_constant(array, constant.name)
         for node in source.nodes:
-            made = self.legal(node, env) if _computes(node) else self.copy(node, env)
+            computes = _computes(node)
+            if computes:
+                count(node.op.name)
+            elif _touches(node):
+                leave(node, f"{node.op.name} moves {_NARROW} numbers, it does not compute")
+            made = self.legal(node, env) if computes else self.copy(node, env)
             env.update(zip(node.outputs, made, strict=True))
         if not self.count:
             return

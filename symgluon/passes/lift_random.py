@@ -17,7 +17,7 @@ from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import RANDOM, Op
 from symgluon.ir.printer import all_bodies
 from symgluon.ops.replay import substitution, unify
-from symgluon.passes.manager import graph_pass
+from symgluon.passes.manager import count, explain, explaining, graph_pass
 from symgluon.passes.rewrite import is_pure
 
 
@@ -47,6 +47,7 @@ def _lift(graph: Graph, nodes: list[Node], lifted: dict[int, Graph | None]) -> i
         if node.op.name == "call":
             _lift_call(graph, node, lifted)
             continue
+        count(node.op.name)
         for value in node.outputs:
             drawn = graph.add_input(value.name, value.type)
             graph.draws.append((drawn, node.op))
@@ -108,5 +109,19 @@ def lift_random(graph: Graph) -> int:
     if all(is_pure(node.op) for node in graph.nodes):
         return 0
     lifted = _lifted_bodies(graph)
-    nodes, _ = _prefix(graph, lifted)
+    nodes, complete = _prefix(graph, lifted)
+    if not complete and explaining():
+        _explain_rest(graph, nodes)
     return _lift(graph, nodes, lifted)
+
+
+def _explain_rest(graph: Graph, lifted: list[Node]) -> None:
+    """Say why the draws after the first that cannot be lifted stay nodes."""
+    drawn = set(lifted)
+    rest = [n for n in graph.nodes if not is_pure(n.op) and n not in drawn]
+    for node in rest[:1]:
+        computed = bool(node.op.operands())
+        why = "its parameters are computed" if computed else f"{node.op.name} draws in a body"
+        explain(f"%{node.output.name}: {why}, so the backend draws it")
+    for node in rest[1:]:
+        explain(f"%{node.output.name}: drawn after %{rest[0].output.name}, which stays a node")

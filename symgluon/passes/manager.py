@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -64,6 +64,7 @@ _MODULES = {
     "drop_stop_gradient": "remove_casts",
     "clean_bodies": "clean_bodies",
     "fuse_patterns": "fuse_patterns",
+    "fuse_attention": "fuse_attention",
     "fuse_elementwise": "fuse_elementwise",
     "legalise_types": "legalise_types",
     "mark_inplace": "mark_inplace",
@@ -94,6 +95,9 @@ _STOPS = _one("drop_stop_gradient", "no gradient is taken any more, and cuts hid
 _BODIES = _one("clean_bodies", "before the graph around them: what got simpler may be equal now")
 _FOLD = _one("fold_batch_norm", "on clean graphs: its operands are constants by now")
 _FUSE = _one("fuse_patterns", "after cleaning: patterns are written in the simplest form")
+_ATTEND = Step(
+    ("eliminate_dead", "fuse_attention"), "after the softmax has taken its scale in; counts uses"
+)
 
 PIPELINES: dict[str, tuple[Step, ...]] = {
     # what every traced graph goes through, before its gradient is taken
@@ -110,6 +114,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _clean("the rules below count uses and look for constants"),
         _FOLD,
         _FUSE,
+        _ATTEND,
         _clean("folding leaves unused weights, fusing unused nodes"),
         _one("fuse_elementwise", "last of the rewrites: a fused chain is opaque to the others"),
         _one("mark_inplace", "on the final nodes"),
@@ -123,6 +128,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _clean("ONNX Runtime executes nodes that nobody reads"),
         _FOLD,
         _FUSE,
+        _ATTEND,
         _clean("folding leaves unused weights, fusing unused nodes"),
     ),
     # files: child blocks stay calls where they are larger than the inline limit
@@ -133,6 +139,7 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
         _clean("small files"),
         _FOLD,
         _FUSE,
+        _ATTEND,
         _clean("folding leaves unused weights, fusing unused nodes"),
     ),
     # forward and backward graphs of a training step
@@ -146,13 +153,14 @@ PIPELINES: dict[str, tuple[Step, ...]] = {
 
 
 class PassCount(NamedTuple):
-    """What one run of a pass did."""
+    """What one run of a pass did; `kinds` says what it did how often."""
 
     name: str
     changes: int
     nodes_before: int
     nodes_after: int
     seconds: float
+    kinds: Mapping[str, int]
 
 
 class Report(NamedTuple):
@@ -181,6 +189,23 @@ class Report(NamedTuple):
             found[r.name] = found.get(r.name, 0) + r.changes
         return found
 
+    def kinds(self) -> dict[str, dict[str, int]]:
+        """What each pass did how often: ``{"fuse_patterns": {"gelu": 2}}``."""
+        found: dict[str, dict[str, int]] = {}
+        for r in self.runs:
+            counts = found.setdefault(r.name, {})
+            for kind, count in r.kinds.items():
+                counts[kind] = counts.get(kind, 0) + count
+        return {name: counts for name, counts in found.items() if counts}
+
+    def left_alone(self) -> dict[str, list[str]]:
+        """Reasons by pass."""
+        found: dict[str, list[str]] = {}
+        for reason in self.reasons:
+            name, _, text = reason.partition(": ")
+            found.setdefault(name, []).append(text)
+        return found
+
     def __str__(self) -> str:
         done = ", ".join(f"{k} {v}" for k, v in self.totals().items() if v) or "no change"
         lines = [f"{self.pipeline}: {self.nodes_before} -> {self.nodes_after} nodes ({done})"]
@@ -194,10 +219,33 @@ def graph_pass(
 
     Parameters
     ----------
+    name : str
+        Name in pipelines and switches.
     needs : sequence of str
         Passes that must stand before it wherever both are in one pipeline.
     keeps : sequence of str
         What stays valid although it changes the graph: ``inplace``, ``plan``.
+
+    Returns
+    -------
+    callable
+        Decorator; the function is returned as it is.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> from symgluon.passes import PASSES, graph_pass, run_pipeline
+    >>> @graph_pass("count_nodes")
+    ... def count_nodes(graph):
+    ...     print(len(graph), "nodes")
+    ...     return 0
+    >>> net = mx.gluon.nn.Dense(2, activation="relu", in_units=2)
+    >>> net.initialize()
+    >>> graph = net.graph_for(mx.np.ones((1, 2)), functions=False)
+    >>> run_pipeline(graph, ["count_nodes"]).changed
+    2 nodes
+    False
+    >>> _ = PASSES.pop("count_nodes")
     """
 
     def declare(function: PassFunction) -> PassFunction:
@@ -210,6 +258,16 @@ def graph_pass(
 
 def get_pass(name: str | Pass) -> Pass:
     """Return a pass by name.
+
+    Parameters
+    ----------
+    name : str or Pass
+        The name; a pass is returned itself.
+
+    Returns
+    -------
+    Pass
+        The pass; its module is imported if need be.
 
     Raises
     ------
@@ -240,7 +298,7 @@ def _steps(pipeline: str | Iterable[str | Pass | Step]) -> list[Step]:
 
 
 def describe(pipeline: str | Iterable[str | Pass | Step]) -> str:
-    """Return the steps of a pipeline as text: what each pass does, and why it stands there."""
+    """Return the steps of `pipeline` as text: what each pass does, and why it stands there."""
     name = pipeline if isinstance(pipeline, str) else "custom"
     lines = [f"pipeline {name}:"]
     for step in _steps(pipeline):
@@ -256,7 +314,7 @@ def describe(pipeline: str | Iterable[str | Pass | Step]) -> str:
 
 
 def order_problems(pipeline: str | Iterable[str | Pass | Step]) -> list[str]:
-    """Return which passes of a pipeline stand before one that they need."""
+    """Return which passes of `pipeline` stand before one that they need."""
     names = [get_pass(entry) for step in _steps(pipeline) for entry in step.passes]
     first = {p.name: i for i, p in reversed(list(enumerate(names)))}
     return [
@@ -267,26 +325,43 @@ def order_problems(pipeline: str | Iterable[str | Pass | Step]) -> list[str]:
     ]
 
 
-class _Reasons(NamedTuple):
-    """Why candidates were left alone, and the pass that is running."""
+class _Notes(NamedTuple):
+    """What passes say beside their number of changes, and the pass that is running."""
 
-    found: dict[str, None]
+    reasons: dict[str, None] | None  # None: nobody asked
     running: list[str]
+    kinds: dict[str, int]  # of the running pass
 
 
-_reasons: ContextVar[_Reasons | None] = ContextVar("reasons", default=None)
+_notes: ContextVar[_Notes | None] = ContextVar("notes", default=None)
 
 
 def explain(reason: str) -> None:
-    """Note why a candidate was left alone (kept only when the pipeline explains)."""
-    kept = _reasons.get()
-    if kept is not None:
-        kept.found[f"{kept.running[-1]}: {reason}"] = None
+    """Note `reason`, why a candidate was left alone (kept only when the pipeline explains)."""
+    notes = _notes.get()
+    if notes is not None and notes.reasons is not None:
+        notes.reasons[f"{notes.running[-1]}: {reason}"] = None
 
 
 def explaining() -> bool:
     """Whether reasons are kept, so that finding one is worth the time."""
-    return _reasons.get() is not None
+    notes = _notes.get()
+    return notes is not None and notes.reasons is not None
+
+
+def count(kind: str, number: int = 1) -> None:
+    """Note what the running pass did.
+
+    Parameters
+    ----------
+    kind : str
+        A name of the kind of change.
+    number : int
+        How often.
+    """
+    notes = _notes.get()
+    if notes is not None:
+        notes.kinds[kind] = notes.kinds.get(kind, 0) + number
 
 
 def run_pipeline(
@@ -294,22 +369,28 @@ def run_pipeline(
     pipeline: str | Iterable[str | Pass | Step],
     *,
     disable: Sequence[str] = (),
+    enable: Sequence[str] = (),
     explain: bool = False,
 ) -> Report:
-    """Run a pipeline on `graph`, in place.
+    """Run a pipeline on a graph, in place.
 
     Parameters
     ----------
+    graph : Graph
+        It is changed.
     pipeline : str or iterable
         A name in :data:`PIPELINES`, the name of a pass, or a list of names, passes and steps.
     disable : sequence of str
         Passes to leave out.
+    enable : sequence of str
+        Passes to run although the pipeline has them not: after its rewrites, before planning.
     explain : bool
         Collect the reasons for which candidates were left alone.
 
     Returns
     -------
     Report
+        What each pass changed.
 
     Raises
     ------
@@ -318,21 +399,33 @@ def run_pipeline(
     PassError
         If a pass fails, or leaves an invalid graph (checked with ``SYMGLUON_VERIFY=1``).
     """
-    steps = _steps(pipeline)
-    for name in disable:
-        get_pass(name)
+    steps = _wanted_steps(pipeline, disable, enable)
     before = len(graph)
     runs: list[PassCount] = []
-    reasons = _Reasons({}, [""])
-    token = _reasons.set(reasons if explain else None)
+    reasons: dict[str, None] | None = {} if explain else None
+    token = _notes.set(_Notes(reasons, [""], {}))
     try:
         for step in steps:
-            passes = [p for p in map(get_pass, step.passes) if p.name not in disable]
-            _run_step(graph, passes, step.repeat, runs)
+            _run_step(graph, [get_pass(p) for p in step.passes], step.repeat, runs)
     finally:
-        _reasons.reset(token)
+        _notes.reset(token)
     name = pipeline if isinstance(pipeline, str) else "custom"
-    return Report(name, tuple(runs), before, len(graph), tuple(reasons.found))
+    return Report(name, tuple(runs), before, len(graph), tuple(reasons or ()))
+
+
+def _wanted_steps(
+    pipeline: str | Iterable[str | Pass | Step], disable: Sequence[str], enable: Sequence[str]
+) -> list[Step]:
+    """Steps of a pipeline under what the caller and the environment switch off and on."""
+    from symgluon.passes.switches import Switches, environment_switches, switched
+
+    for name in (*disable, *enable):
+        get_pass(name)
+    wanted = Switches(tuple(disable), tuple(enable))
+    if isinstance(pipeline, str) and pipeline in PIPELINES and pipeline != "trace":
+        wanted = wanted.then(environment_switches())
+    steps = _steps(pipeline)
+    return switched(steps, wanted) if wanted.off or wanted.on else steps
 
 
 def _run_step(graph: Graph, passes: list[Pass], repeat: bool, runs: list[PassCount]) -> None:
@@ -347,9 +440,10 @@ def _run_step(graph: Graph, passes: list[Pass], repeat: bool, runs: list[PassCou
 
 def _run(graph: Graph, p: Pass, runs: list[PassCount]) -> int:
     before, start = len(graph), time.perf_counter()
-    kept = _reasons.get()
-    if kept is not None:
-        kept.running.append(p.name)
+    notes = _notes.get()
+    if notes is not None:
+        notes.running.append(p.name)
+        notes.kinds.clear()
     try:
         changes = int(p.run(graph))
         if changes:
@@ -367,7 +461,9 @@ def _run(graph: Graph, p: Pass, runs: list[PassCount]) -> int:
             f"graph {graph.name}: {type(error).__name__}: {error}", name=p.name, before=names
         ) from error
     finally:
-        if kept is not None:
-            kept.running.pop()
-    runs.append(PassCount(p.name, changes, before, len(graph), time.perf_counter() - start))
+        if notes is not None:
+            notes.running.pop()
+    kinds = dict(notes.kinds) if notes is not None else {}
+    seconds = time.perf_counter() - start
+    runs.append(PassCount(p.name, changes, before, len(graph), seconds, kinds))
     return changes

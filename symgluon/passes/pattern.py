@@ -23,7 +23,7 @@ from symgluon.ir.dims import DimScope
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.types import TensorType, normalize_axes
 from symgluon.ops.region import Region
-from symgluon.passes.manager import explain, run_pipeline
+from symgluon.passes.manager import count, explain, run_pipeline
 from symgluon.passes.rewrite import COMMUTATIVE, Edit, constant, number
 
 #: powers of the operands of what counts as a product
@@ -59,7 +59,7 @@ class Match(NamedTuple):
     nodes: tuple[Node, ...]
 
     def number(self, name: str) -> float:
-        """Return the number that an operand of `Pattern.numbers` matched, as it was written."""
+        """Return the number that the operand `name` of `Pattern.numbers` matched, as it was written."""
         data = constant(self.values[name])
         return float(str(data.reshape(-1)[0])) if data is not None else math.nan
 
@@ -77,6 +77,30 @@ class Pattern:
         Operands that only match constants of one element.
     free : tuple of str
         Attributes that may have any value, the same one at all nodes of the match.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> from symgluon.ops.apply import F
+    >>> from symgluon.ir.op import OPS
+    >>> from symgluon.passes.pattern import Pattern, apply_patterns
+    >>> class ProductOfPowers(Pattern):
+    ...     name = "exp(a) * exp(b)"
+    ...     roots = ("multiply",)
+    ...
+    ...     def patterns(self):
+    ...         return [lambda a, b: F.exp(a) * F.exp(b)]
+    ...
+    ...     def replace(self, edit, match):
+    ...         a, b = match.values["a"], match.values["b"]
+    ...         total = edit.put(OPS["add"](), [a, b], match.root, *match.nodes)
+    ...         return edit.put(OPS["exp"](), [total], match.root, *match.nodes)
+    >>> net = mx.gluon.nn.HybridLambda(lambda x, y: mx.np.exp(x) * mx.np.exp(y))
+    >>> graph = net.graph_for(mx.np.ones(2), mx.np.ones(2))
+    >>> apply_patterns(graph, [ProductOfPowers()])
+    1
+    >>> [node.op.name for node in graph.nodes]
+    ['add', 'exp']
     """
 
     name: str = ""
@@ -89,11 +113,29 @@ class Pattern:
         return ()
 
     def check(self, match: Match) -> str | None:
-        """Return why a match is left alone, or None."""
+        """Return why `match` is left alone, or None."""
         return None
 
     def replace(self, edit: Edit, match: Match) -> Value:
-        """Return what stands for the result of the match."""
+        """Return what stands for the result of a match.
+
+        Parameters
+        ----------
+        edit : Edit
+            Adds nodes and constants.
+        match : Match
+            Values by the names of the operands of the pattern, and attributes.
+
+        Returns
+        -------
+        Value
+            Of the type of the result.
+
+        Raises
+        ------
+        MXNetError
+            If the subclass does not define it.
+        """
         raise SymgluonError(f"pattern {self.name} has no replacement")
 
 
@@ -218,7 +260,7 @@ class _Matcher:
     # ---- products --------------------------------------------------------------------------
     def _product(self, p: Node, v: Node, state: _State) -> Iterator[_State]:
         want, want_factor, _ = _factors(p, None)
-        have, factor, nodes = _factors(v, self.edit)
+        have, factor, nodes = _factors_of(v, self.edit)
         if len(want) != len(have) or len(have) > _MOST_FACTORS or len(nodes) > _MOST_NODES:
             return
         if abs(factor - want_factor) > _tolerance(v.output) * abs(want_factor):
@@ -229,6 +271,18 @@ class _Matcher:
             if all(a.power == b.power for a, b in zip(want, order, strict=True)):
                 pairs = [(a.value, b.value) for a, b in zip(want, order, strict=True)]
                 yield from self._all(pairs, state)
+
+
+def _factors_of(node: Node, edit: Edit) -> tuple[list[_Factor], float, list[Node]]:
+    """`_factors` in a graph, remembered until it changes: every pattern asks for them."""
+    stamp, known = edit.products
+    if stamp != edit.count:
+        known = {}
+        edit.products = (edit.count, known)
+    found = known.get(node)
+    if found is None:
+        found = known[node] = _factors(node, edit)
+    return found
 
 
 def _factors(node: Node, edit: Edit | None) -> tuple[list[_Factor], float, list[Node]]:
@@ -296,9 +350,23 @@ def _close(p: Value, v: Value) -> bool:
 
 
 def find_match(rule: Pattern, node: Node, edit: Edit) -> Match | None:
-    """Return the first match of `rule` that ends at `node`, None if there is none.
+    """Return the first match of a rule that ends at a node.
 
     A value inside the match that is read elsewhere too is a reason to leave it alone.
+
+    Parameters
+    ----------
+    rule : Pattern
+        The rule.
+    node : Node
+        The last node of the match.
+    edit : Edit
+        The graph.
+
+    Returns
+    -------
+    Match or None
+        None if there is none.
     """
     for index in range(len(rule.patterns())):
         traced = _traced(rule, index, node.output.type)
@@ -330,10 +398,22 @@ def _is_closed(match: Match, edit: Edit) -> bool:
 
 
 def apply_patterns(graph: Graph, rules: Sequence[Pattern]) -> int:
-    """Replace every match of `rules` in `graph`; returns how many there were.
+    """Replace every match of some rules in a graph.
 
     Nodes are visited last first, so that the largest match wins; each rule only looks at nodes
     whose operator may end its pattern.
+
+    Parameters
+    ----------
+    graph : Graph
+        It is changed.
+    rules : sequence of Pattern
+        The rules.
+
+    Returns
+    -------
+    int
+        Number of matches replaced.
     """
     by_root: dict[str, list[Pattern]] = {}
     for rule in rules:
@@ -354,6 +434,7 @@ def apply_patterns(graph: Graph, rules: Sequence[Pattern]) -> int:
             value = rule.replace(edit, match)
             if value.type == node.output.type:
                 edit.take_place(node, value)
+                count(rule.name)
                 _drop(graph, match.nodes)
                 break
     return edit.count

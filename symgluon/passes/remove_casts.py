@@ -9,7 +9,7 @@ from __future__ import annotations
 from symgluon import dtypes
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.passes.manager import graph_pass
-from symgluon.passes.rewrite import producer, replace_values
+from symgluon.passes.rewrite import leave, producer, replace_values
 
 
 def _stopped(node: Node) -> Value | None:
@@ -26,10 +26,15 @@ def _amp(node: Node) -> Value | None:
     """A float that is cast to another float and back is the float it was."""
     inner = producer(node.inputs[0], "cast") if node.op.name == "cast" else None
     source = inner.inputs[0] if inner is not None else None
-    if inner is None or source is None or source.dtype != node.output.dtype:
+    if inner is None or source is None:
         return None
-    kinds = (source.dtype, inner.output.dtype)
-    return source if all(dtypes.is_float(t) for t in kinds) else None
+    kinds = (source.dtype, inner.output.dtype, node.output.dtype)
+    shown = " to ".join([dtypes.name(t) for t in kinds])
+    if not all(dtypes.is_float(t) for t in kinds):
+        return leave(node, f"a cast from {shown} is no cast of mixed precision")
+    if source.dtype != node.output.dtype:
+        return leave(node, f"a cast from {shown} does not go back")
+    return source
 
 
 @graph_pass("remove_amp_cast")

@@ -15,6 +15,7 @@ import numpy as np
 from symgluon.ir.graph import Graph, Node, Value, bodies
 from symgluon.ir.op import Op
 from symgluon.ops.families import Binary, Unary
+from symgluon.passes.manager import count, explain, explaining
 
 COMMUTATIVE = frozenset(
     (
@@ -36,7 +37,7 @@ _ELEMENTWISE = frozenset(
 
 # ---- reading -----------------------------------------------------------------------------------
 def is_elementwise(op: Op) -> bool:
-    """Whether each number of the result depends on one number of each (broadcast) operand."""
+    """Whether each number of the result of `op` depends on one number of each (broadcast) operand."""
     return isinstance(op, Unary | Binary) or op.name in _ELEMENTWISE
 
 
@@ -50,7 +51,7 @@ _pure: WeakKeyDictionary[Graph, bool] = WeakKeyDictionary()
 
 
 def is_pure(op: Op) -> bool:
-    """Whether an operator, bodies included, has no effects: it may be dropped, merged, folded."""
+    """Whether `op`, bodies included, has no effects: it may be dropped, merged, folded."""
     if op.effects:
         return False
     return all(_body_is_pure(body) for body in bodies(op))
@@ -72,7 +73,20 @@ def _body_is_pure(body: Graph) -> bool:
 
 
 def with_bodies(op: Op, copies: Mapping[int, Graph]) -> Op:
-    """Return `op` with its bodies replaced by those that `copies` has for their ids."""
+    """Return an operator with other bodies.
+
+    Parameters
+    ----------
+    op : Op
+        The operator.
+    copies : mapping of int to Graph
+        New bodies by the ``id`` of the old ones.
+
+    Returns
+    -------
+    Op
+        `op` itself where nothing changes.
+    """
     changes = {
         key: copies[id(value)]
         for key, value in op.attrs().items()
@@ -82,12 +96,12 @@ def with_bodies(op: Op, copies: Mapping[int, Graph]) -> Op:
 
 
 def constant(value: Value | None) -> np.ndarray | None:
-    """Return the array of a constant, None for anything else."""
+    """Return the array of `value` if it is a constant, else None."""
     return value.data if value is not None else None
 
 
 def number(value: Value | None) -> Any:
-    """Return the number of a constant of one element (a Python int or float), else None."""
+    """Return the number of `value`, a constant of one element, as a Python number; else None."""
     data = constant(value)
     if data is None or data.size != 1 or data.dtype.kind not in "fiuV":
         return None
@@ -100,22 +114,67 @@ def origins(*nodes: Node) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([o for node in nodes for o in node.origin]))
 
 
+def leave(node: Node, reason: str) -> Value | None:
+    """Note why a rule leaves a candidate alone.
+
+    Parameters
+    ----------
+    node : Node
+        The candidate.
+    reason : str
+        Why.
+
+    Returns
+    -------
+    None
+        As that rule does.
+    """
+    if explaining():
+        explain(f"%{node.output.name}: {reason}")
+    return None
+
+
 # ---- writing -----------------------------------------------------------------------------------
 class Edit:
-    """A graph being rewritten; knows its outputs as a set."""
+    """A graph being rewritten; knows its outputs as a set.
+
+    Parameters
+    ----------
+    graph : Graph
+        It is changed.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.outputs = set(graph.outputs)
         self.count = 0
         self._made: set[Value] = set()
+        #: what patterns found out about products, and the count at which it was true
+        self.products: tuple[int, dict[Node, Any]] = (0, {})
 
     def single_use(self, value: Value) -> bool:
         """Whether one operand of one node reads `value`, and nobody else."""
         return len(value.uses) == 1 and value not in self.outputs
 
     def put(self, op: Op, inputs: Sequence[Value | None], node: Node, *others: Node) -> Value:
-        """Add `op` before `node`, for its result; it gets the origins of `node` and `others`."""
+        """Add an operator before a node, for its result.
+
+        Parameters
+        ----------
+        op : Op
+            The operator.
+        inputs : sequence of Value or None
+            Its operands.
+        node : Node
+            Gives type, name and origin.
+        *others : Node
+            Give origins too.
+
+        Returns
+        -------
+        Value
+            The result.
+        """
         value = self.graph.add(
             op,
             inputs,
@@ -128,13 +187,35 @@ class Edit:
         return value
 
     def constant(self, value: Any, dtype: Any, name: str = "const") -> Value:
-        """Return a constant."""
+        """Return a constant.
+
+        Parameters
+        ----------
+        value : number or nested list of numbers
+            Its content.
+        dtype : dtype
+            Of the constant.
+        name : str
+            Of the value.
+
+        Returns
+        -------
+        Value
+            The constant.
+        """
         return self.graph.add_constant(np.asarray(value, dtype), name)
 
     def take_place(self, node: Node, value: Value) -> None:
-        """Let `value` stand for the one result of `node`, which goes away.
+        """Let a value stand for the one result of a node, which goes away.
 
         A new value takes the name of the old one, and so does one that becomes an output.
+
+        Parameters
+        ----------
+        node : Node
+            Goes away.
+        value : Value
+            Stands for its result.
         """
         old = node.output
         shown = old in self.outputs
@@ -156,6 +237,8 @@ def sweep(graph: Graph, rules: Mapping[str, Sequence[Rule]]) -> int:
 
     Parameters
     ----------
+    graph : Graph
+        It is changed.
     rules : mapping
         Operator name to its rules; those under ``*`` are tried on every node, first.
 
@@ -171,10 +254,24 @@ def sweep(graph: Graph, rules: Mapping[str, Sequence[Rule]]) -> int:
             value = rule(edit, node)
             if value is not None and value.type == node.output.type:
                 edit.take_place(node, value)
+                count(node.op.name)
                 break
     return edit.count
 
 
 def replace_values(graph: Graph, rule: Callable[[Node], Value | None]) -> int:
-    """Replace the result of each node by the value that `rule` gives for it; returns how many."""
+    """Replace the result of each node by the value that a rule gives for it.
+
+    Parameters
+    ----------
+    graph : Graph
+        It is changed.
+    rule : callable
+        Node to a value, or None.
+
+    Returns
+    -------
+    int
+        Number of nodes replaced.
+    """
     return sweep(graph, {"*": (lambda edit, node: rule(node),)})

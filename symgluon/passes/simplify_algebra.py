@@ -19,8 +19,9 @@ import numpy as np
 from symgluon import dtypes
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import OPS
-from symgluon.passes.manager import graph_pass
-from symgluon.passes.rewrite import Edit, Rule, constant, number, producer, sweep
+from symgluon.passes.manager import explaining, graph_pass
+from symgluon.passes.rewrite import Edit, Rule, constant, leave, number, producer, sweep
+from symgluon.passes.simplify_einsum import as_product
 
 _LOOKED_AT = 4096  # elements of a constant that are compared with a neutral number
 
@@ -50,6 +51,8 @@ def _neutral(target: float, *slots: int) -> Rule:
             fits = other is not None and other.type == node.output.type
             if fits and _fill(node.inputs[slot]) == target:
                 return other
+        if explaining() and any(_fill(node.inputs[slot]) == target for slot in slots):
+            return leave(node, f"the operand of all {target:g} gives the result its shape")
         return None
 
     return rule
@@ -82,8 +85,10 @@ def _involution(edit: Edit, node: Node) -> Value | None:
 def _minus_difference(edit: Edit, node: Node) -> Value | None:
     """``-(a - b)``: ``b - a``."""
     inner = producer(node.inputs[0], "subtract")
-    if inner is None or not edit.single_use(inner.output):
+    if inner is None:
         return None
+    if not edit.single_use(inner.output):
+        return leave(node, f"the difference %{inner.output.name} is read elsewhere")
     return edit.put(inner.op, inner.inputs[::-1], node, inner)
 
 
@@ -104,10 +109,17 @@ _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rsqrt"}
 def _power(edit: Edit, node: Node) -> Value | None:
     """``x ** 2``, ``x ** 0.5``, ``x ** -1``, ``x ** -0.5``."""
     x = node.inputs[0]
-    name = _POWERS.get(_fill(node.inputs[1]) or 0.0)
-    if name is None or x is None or not dtypes.is_float(x.dtype):
+    exponent = _fill(node.inputs[1])
+    if exponent is None or x is None:
         return None
-    return edit.put(OPS[name](), [x], node) if x.type == node.output.type else None
+    name = _POWERS.get(exponent)
+    if name is None:
+        return leave(node, f"no operator is simpler for the exponent {exponent:g}")
+    if not dtypes.is_float(x.dtype):
+        return leave(node, f"the base is {dtypes.name(x.dtype)}")
+    if x.type != node.output.type:
+        return leave(node, "the exponent gives the result its shape")
+    return edit.put(OPS[name](), [x], node)
 
 
 def _product_with_itself(edit: Edit, node: Node) -> Value | None:
@@ -137,8 +149,11 @@ def _at_least_zero(edit: Edit, node: Node) -> Value | None:
     """``maximum(x, 0)``: ``relu(x)``."""
     for slot in (1, 0):
         x = node.inputs[1 - slot]
-        if x is not None and x.type == node.output.type and _fill(node.inputs[slot]) == 0.0:
+        if x is None or _fill(node.inputs[slot]) != 0.0:
+            continue
+        if x.type == node.output.type:
             return edit.put(OPS["relu"](), [x], node)
+        return leave(node, "the operand of all 0 gives the result its shape")
     return None
 
 
@@ -147,18 +162,23 @@ def _between(edit: Edit, node: Node) -> Value | None:
     for slot in (1, 0):
         high = _fill(node.inputs[slot])
         inner = producer(node.inputs[1 - slot], "maximum", "relu")
-        if high is None or inner is None or not edit.single_use(inner.output):
+        if high is None or inner is None:
             continue
+        if not edit.single_use(inner.output):
+            return leave(node, f"the bounded value %{inner.output.name} is read elsewhere")
         low, x = 0.0, inner.inputs[0]
         if inner.op.name == "maximum":
             places = [i for i in (1, 0) if _fill(inner.inputs[i]) is not None]
             if not places:
                 continue
             low, x = _fill(inner.inputs[places[0]]), inner.inputs[1 - places[0]]
-        if x is None or not dtypes.is_float(x.dtype) or not low <= high:
-            continue
-        if x.type == node.output.type:
-            return edit.put(OPS["clip"](a_min=float(low), a_max=float(high)), [x], node, inner)
+        if x is None or not dtypes.is_float(x.dtype):
+            return leave(node, "its operand is no float")
+        if not low <= high:
+            return leave(node, f"the bounds {low:g} and {high:g} are in the wrong order")
+        if x.type != node.output.type:
+            return leave(node, "a bound gives the result its shape")
+        return edit.put(OPS["clip"](a_min=float(low), a_max=float(high)), [x], node, inner)
     return None
 
 
@@ -183,12 +203,12 @@ def _join_factors(edit: Edit, node: Node) -> Value | None:
     if outer is None or inner is None or inner_node is None:
         return None
     if not edit.single_use(inner_node.output):
-        return None
+        return leave(node, f"the product %{inner_node.output.name} is read elsewhere")
     (_, b, b_divides), (x, a, a_divides) = outer, inner
     dtype = node.output.dtype
     if not dtypes.is_float(dtype):
         if a_divides or b_divides:
-            return None
+            return leave(node, "integers are divided: the rounding in between counts")
         bits = 8 * dtype.itemsize
         wrapped = (a * b) % 2**bits
         both = np.asarray(wrapped, np.uint64).astype(dtype)
@@ -196,12 +216,15 @@ def _join_factors(edit: Edit, node: Node) -> Value | None:
             return x
         return edit.put(OPS["multiply"](), [x, edit.constant(both, dtype)], node, inner_node)
     if any(v and not 1 / _MODERATE < abs(v) < _MODERATE for v in (a, b)) or not a * b:
-        return None  # the way through a very large or small number may be meant
+        # the way through a very large or small number may be meant
+        return leave(node, f"the factors {a:g} and {b:g} are very large or small")
     if a_divides and b_divides:
         return edit.put(OPS["true_divide"](), [x, edit.constant(a * b, dtype)], node, inner_node)
     factor = (1 / a if a_divides else a) * (1 / b if b_divides else b)
-    if factor == 1.0 or not math.isfinite(factor):
-        return x if factor == 1.0 else None
+    if not math.isfinite(factor):
+        return leave(node, f"the factors {a:g} and {b:g} have no finite product")
+    if factor == 1.0:
+        return x
     return edit.put(OPS["multiply"](), [x, edit.constant(factor, dtype)], node, inner_node)
 
 
@@ -241,8 +264,14 @@ def _cast(edit: Edit, node: Node) -> Value | None:
         return x
     inner = producer(x, "cast")
     source = None if inner is None else inner.inputs[0]
-    if inner is None or source is None or not lossless(source.dtype, x.dtype):
+    if inner is None or source is None:
         return None
+    if not lossless(source.dtype, x.dtype):
+        return leave(
+            node,
+            f"the cast %{x.name} before it loses digits: "
+            f"{dtypes.name(source.dtype)} to {dtypes.name(x.dtype)}",
+        )
     if source.dtype == node.output.dtype:
         return source
     return edit.put(node.op, [source], node, inner)
@@ -257,6 +286,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "identity": (_first,),
     "cast": (_cast,),
     "where": (_same_branches,),
+    "einsum": (as_product,),
     "add": (_neutral(0.0, 0, 1), _plus_minus, _join_integers),
     "subtract": (_neutral(0.0, 1), _plus_minus),
     "multiply": (_neutral(1.0, 0, 1), _product_with_itself, _join_factors),

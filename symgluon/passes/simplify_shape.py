@@ -4,8 +4,8 @@ Given    %a = transpose[axes=(0, 3, 1, 2)](%x)   %b = relu(%a)
          %c = transpose[axes=(0, 2, 3, 1)](%b)   %d = reshape[(2, 12)](reshape[(2, 3, 4)](%c))
 Result   %c = relu(%x)                           %d = reshape[(2, 12)](%c)
 
-A transpose moves through elementwise operators only where it meets another one at their end, so
-the number of transposes never rises.  Symbolic sizes are compared by form: no question is asked.
+How transposes move through other operators: `symgluon.passes.transposes`.  Symbolic sizes are
+compared by form: no question is asked.
 """
 
 from __future__ import annotations
@@ -13,38 +13,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import OPS
 from symgluon.ir.types import normalize_axis, same_shape
 from symgluon.ops.core import thaw_index
-from symgluon.ops.shape import permutation
 from symgluon.passes.manager import graph_pass
-from symgluon.passes.rewrite import Edit, Rule, constant, is_elementwise, producer, sweep
+from symgluon.passes.rewrite import Edit, Rule, is_elementwise, leave, producer, sweep
+from symgluon.passes.transposes import (
+    absorb,
+    join_transposes,
+    movable_nodes,
+    shape_of,
+    sink,
+    spelt,
+    symbols,
+    transpose_as_reshape,
+)
 
 _MANY = 64  # operands of a joined concatenation: a chain of n of them must not cost n * n
 _RESHAPES = ("reshape", "expand_dims", "squeeze")
-
-
-def perm_of(node: Node) -> tuple[int, ...]:
-    """Permutation of a transpose."""
-    return permutation(node.op.attrs()["axes"], len(node.output.type.known_shape))
-
-
-def _shape(value: Value | None) -> tuple[Any, ...]:
-    return () if value is None else value.type.known_shape
 
 
 # ---- reshapes ----------------------------------------------------------------------------------
 def _unchanged(edit: Edit, node: Node) -> Value | None:
     """A reshape or broadcast to the shape that is there already."""
     return node.inputs[0]  # taken only if the types are equal
-
-
-def _symbols(shape: Sequence[Any]) -> int:
-    return sum([isinstance(n, Dim) for n in shape])
 
 
 def _join_reshapes(edit: Edit, node: Node) -> Value | None:
@@ -57,21 +51,14 @@ def _join_reshapes(edit: Edit, node: Node) -> Value | None:
         return x
     if node.op.name == "reshape":
         return edit.put(node.op, [x], node, inner)
-    shape = _shape(node.output)
+    shape = shape_of(node.output)
     joined = _joined_axes(node, inner)
     if joined is not None:
         return edit.put(OPS[node.op.name](axis=joined), [x], node, inner)
     # static axes lower more simply than a reshape to several symbolic sizes
-    if _symbols(shape) > 1 and inner.op.name != "reshape":
-        return None
-    return edit.put(OPS["reshape"](shape=_spelt(shape)), [x], node, inner)
-
-
-def _spelt(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a shape with its only symbolic size as -1, where nothing else is 0."""
-    if _symbols(shape) != 1 or any(not isinstance(n, Dim) and n == 0 for n in shape):
-        return tuple(shape)
-    return tuple([-1 if isinstance(n, Dim) else n for n in shape])
+    if symbols(shape) > 1 and inner.op.name != "reshape":
+        return leave(node, f"a reshape to {len(shape)} axes with named sizes is no simpler")
+    return edit.put(OPS["reshape"](shape=spelt(shape)), [x], node, inner)
 
 
 def _joined_axes(node: Node, inner: Node) -> tuple[int, ...] | None:
@@ -79,147 +66,17 @@ def _joined_axes(node: Node, inner: Node) -> tuple[int, ...] | None:
     if node.op.name != inner.op.name:
         return None
     if node.op.name == "expand_dims":
-        first: list[int] = inner.op.places(len(_shape(inner.inputs[0])))  # type: ignore[attr-defined]
-        second: list[int] = node.op.places(len(_shape(node.inputs[0])))  # type: ignore[attr-defined]
-        kept = [i for i in range(len(_shape(node.output))) if i not in second]
+        first: list[int] = inner.op.places(len(shape_of(inner.inputs[0])))  # type: ignore[attr-defined]
+        second: list[int] = node.op.places(len(shape_of(node.inputs[0])))  # type: ignore[attr-defined]
+        kept = [i for i in range(len(shape_of(node.output))) if i not in second]
         return tuple(sorted([*second, *[kept[i] for i in first]]))
     if node.op.attrs()["axis"] is None or inner.op.attrs()["axis"] is None:
         return None
-    rank = len(_shape(inner.inputs[0]))
-    gone = inner.op.places(_shape(inner.inputs[0]))  # type: ignore[attr-defined]
+    rank = len(shape_of(inner.inputs[0]))
+    gone = inner.op.places(shape_of(inner.inputs[0]))  # type: ignore[attr-defined]
     rest = [i for i in range(rank) if i not in gone]
-    also = node.op.places(_shape(node.inputs[0]))  # type: ignore[attr-defined]
+    also = node.op.places(shape_of(node.inputs[0]))  # type: ignore[attr-defined]
     return tuple(sorted([*gone, *[rest[i] for i in also]]))
-
-
-# ---- transposes --------------------------------------------------------------------------------
-def _join_transposes(edit: Edit, node: Node) -> Value | None:
-    """``transpose(transpose(x))``: one transpose, or none."""
-    perm = perm_of(node)
-    if perm == tuple(range(len(perm))):
-        return node.inputs[0]
-    inner = producer(node.inputs[0], "transpose")
-    if inner is None:
-        return None
-    first = perm_of(inner)
-    both = tuple([first[i] for i in perm])
-    if both == tuple(range(len(both))):
-        return inner.inputs[0]
-    return edit.put(OPS["transpose"](axes=both), inner.inputs, node, inner)
-
-
-def _transpose_as_reshape(edit: Edit, node: Node) -> Value | None:
-    """A transpose that only moves axes of size 1 is a reshape."""
-    shape = _shape(node.inputs[0])
-    moved = [i for i in perm_of(node) if isinstance(shape[i], Dim) or shape[i] != 1]
-    if moved != sorted(moved) or _symbols(shape) > 1:
-        return None
-    return edit.put(OPS["reshape"](shape=_spelt(_shape(node.output))), node.inputs, node)
-
-
-def _mover(node: Node) -> bool:
-    """Whether a transpose may move from the operands of `node` to its result."""
-    if len(node.outputs) != 1 or node.op.name == "stop_gradient":
-        return False
-    if node.op.name == "concatenate":
-        return node.op.attrs()["axis"] is not None
-    return is_elementwise(node.op)
-
-
-def _common_perm(node: Node, perms: dict[Value, tuple[int, ...]]) -> tuple[int, ...] | None:
-    """Return the permutation that all operands of `node` but constants have in common."""
-    found = {perms.get(v) for v in node.inputs if v is not None and v.kind != "constant"}
-    perm = found.pop() if len(found) == 1 else None
-    return perm if perm is not None and len(perm) == len(_shape(node.output)) else None
-
-
-def _movable(graph: Graph) -> set[Node]:
-    """Nodes between transposes: all operands come from one kind, all uses end in transposes.
-
-    Candidates that fail take those before and after them along, until none fails.
-    """
-    perms: dict[Value, tuple[int, ...]] = {}
-    candidates: set[Node] = set()
-    for node in graph.nodes:
-        if node.op.name == "transpose":
-            perms[node.output] = perm_of(node)
-        elif _mover(node) and (perm := _common_perm(node, perms)) is not None:
-            perms[node.output] = perm
-            candidates.add(node)
-    outputs = set(graph.outputs)
-
-    def fits(node: Node) -> bool:
-        makers = [v.producer for v in node.inputs if v is not None and v.kind != "constant"]
-        users = node.output.users()
-        if not users or node.output in outputs:
-            return False
-        return all(
-            n is not None and (n in candidates or n.op.name == "transpose")
-            for n in (*makers, *users)
-        )
-
-    queue = [n for n in graph.nodes if n in candidates]
-    while queue:
-        node = queue.pop()
-        if node not in candidates or fits(node):
-            continue
-        candidates.discard(node)
-        queue += [v.producer for v in node.inputs if v is not None and v.producer is not None]
-        queue += node.output.users()
-    return candidates
-
-
-def _operands_before(
-    edit: Edit, node: Node
-) -> tuple[list[Value | None], tuple[int, ...], list[Node]] | None:
-    """Operands of `node` in front of their common transpose; constants are transposed now."""
-    nodes = [producer(v, "transpose") for v in node.inputs]
-    perms = {perm_of(n) for n in nodes if n is not None}
-    rank = len(_shape(node.output))
-    if len(perms) != 1 or len(perm := perms.pop()) != rank:
-        return None
-    inverse = tuple([perm.index(i) for i in range(rank)])
-    before: list[Value | None] = []
-    for value, source in zip(node.inputs, nodes, strict=True):
-        if source is not None:
-            before.append(source.inputs[0])
-            continue
-        data = constant(value)
-        if data is None or (node.op.name == "concatenate" and data.ndim != rank):
-            return None
-        if data.size == 1:
-            before.append(value)
-            continue
-        full = data.reshape((1,) * (rank - data.ndim) + data.shape).transpose(inverse)
-        before.append(edit.graph.add_constant(np.ascontiguousarray(full)))
-    return before, perm, [n for n in nodes if n is not None]
-
-
-def _sink(movable: set[Node]) -> Rule:
-    """``f(transpose(x))`` on the way to another transpose: ``transpose(f(x))``."""
-
-    def rule(edit: Edit, node: Node) -> Value | None:
-        if node not in movable:
-            return None
-        found = _operands_before(edit, node)
-        if found is None:
-            return None
-        before, perm, replaced = found
-        op = node.op
-        if op.name == "concatenate":
-            op = op.replace(axis=perm[normalize_axis(op.attrs()["axis"], len(perm))])
-        shape = _shape(node.output)
-        inner = edit.graph.add(
-            op,
-            before,
-            node.output.type.with_shape([shape[perm.index(i)] for i in range(len(perm))]),
-            name=node.output.name,
-            origin=node.origin,
-            before=node,
-        )
-        return edit.put(OPS["transpose"](axes=perm), inner.outputs, node, *replaced)
-
-    return rule
 
 
 # ---- broadcasts --------------------------------------------------------------------------------
@@ -227,8 +84,8 @@ def _needless_broadcast(edit: Edit, node: Node) -> Value | None:
     """``f(x, broadcast_to(b))`` where `x` has the shape of the result: ``f(x, b)``."""
     if len(node.inputs) < 2 or not is_elementwise(node.op):
         return None
-    shape = _shape(node.output)
-    full = [v is not None and same_shape(_shape(v), shape) for v in node.inputs]
+    shape = shape_of(node.output)
+    full = [v is not None and same_shape(shape_of(v), shape) for v in node.inputs]
     if sum(full) < 2:
         return None
     inputs = list(node.inputs)
@@ -245,23 +102,25 @@ def _late_broadcast(edit: Edit, node: Node) -> Value | None:
         return None
     spread = [producer(v, "broadcast_to") for v in node.inputs]
     found = [n for n in spread if n is not None]
-    if len(found) != 1 or found[0].inputs[0] is None or not edit.single_use(found[0].output):
+    if len(found) != 1 or found[0].inputs[0] is None:
         return None
-    source, shape = found[0].inputs[0], _shape(node.output)
-    rank = len(_shape(source))
-    if not same_shape(_shape(found[0].output), shape) or len(shape) < rank:
+    if not edit.single_use(found[0].output):
+        return leave(node, f"the broadcast %{found[0].output.name} is read elsewhere")
+    source, shape = found[0].inputs[0], shape_of(node.output)
+    rank = len(shape_of(source))
+    if not same_shape(shape_of(found[0].output), shape) or len(shape) < rank:
         return None
     inputs: list[Value | None] = []
     for value, inner in zip(node.inputs, spread, strict=True):
-        if inner is None and (value is None or any(n != 1 for n in map(_known, _shape(value)))):
+        if inner is None and (value is None or any(n != 1 for n in map(_known, shape_of(value)))):
             return None
-        if inner is None and len(_shape(value)) > rank:
+        if inner is None and len(shape_of(value)) > rank:
             return None
         inputs.append(source if inner is not None else value)
     made = edit.graph.add(
         node.op,
         inputs,
-        node.output.type.with_shape(_shape(source)),
+        node.output.type.with_shape(shape_of(source)),
         name=node.output.name,
         origin=node.origin,
         before=node,
@@ -372,12 +231,10 @@ def _join_indices(edit: Edit, node: Node) -> Value | None:
     inner = producer(node.inputs[0], "index")
     if inner is None:
         return None
-    first = _walks(thaw_index(inner.op.attrs()["index"]), _shape(inner.inputs[0]))
-    if first is None:
-        return None
-    both = _combined(first, thaw_index(node.op.attrs()["index"]))
+    first = _walks(thaw_index(inner.op.attrs()["index"]), shape_of(inner.inputs[0]))
+    both = None if first is None else _combined(first, thaw_index(node.op.attrs()["index"]))
     if both is None:
-        return None
+        return leave(node, f"no one index says what it and %{inner.output.name} do: named sizes")
     op = OPS["index"](tuple([_as_item(w) for w in both]))
     return edit.put(op, inner.inputs, node, inner)
 
@@ -391,11 +248,14 @@ def _join_of_parts(edit: Edit, node: Node) -> Value | None:
     if len(node.inputs) == 1:
         return node.inputs[0]
     first = producer(node.inputs[0], "split")
-    if first is None or list(node.inputs) != first.outputs or first.op.attrs()["squeeze"]:
+    if first is None:
         return None
-    rank = len(_shape(node.output))
-    cut = normalize_axis(first.op.attrs()["axis"], rank)
-    return first.inputs[0] if cut == normalize_axis(axis, rank) else None
+    if list(node.inputs) != first.outputs or first.op.attrs()["squeeze"]:
+        return leave(node, f"it does not join the parts of %{first.output.name} as they were cut")
+    rank = len(shape_of(node.output))
+    if normalize_axis(first.op.attrs()["axis"], rank) != normalize_axis(axis, rank):
+        return leave(node, f"%{first.output.name} was cut along another axis")
+    return first.inputs[0]
 
 
 def _flat_join(edit: Edit, node: Node) -> Value | None:
@@ -403,7 +263,7 @@ def _flat_join(edit: Edit, node: Node) -> Value | None:
     axis = node.op.attrs()["axis"]
     if axis is None:
         return None
-    rank = len(_shape(node.output))
+    rank = len(shape_of(node.output))
     inputs: list[Value | None] = []
     inners: list[Node] = []
     for value in node.inputs:
@@ -413,19 +273,35 @@ def _flat_join(edit: Edit, node: Node) -> Value | None:
         if inner is not None and alike and edit.single_use(inner.output):
             inputs += inner.inputs
             inners.append(inner)
-        else:
-            inputs.append(value)
-    if len(inputs) > _MANY:
-        return None
+            continue
+        if inner is not None and alike:
+            leave(node, f"its operand %{inner.output.name} is read elsewhere")
+        inputs.append(value)
+    if inners and len(inputs) > _MANY:
+        return leave(node, f"it would have {len(inputs)} operands, more than {_MANY}")
     return edit.put(node.op, inputs, node, *inners) if inners else None
 
 
+# ---- layers that flatten -----------------------------------------------------------------------
+def _needless_flatten(edit: Edit, node: Node) -> Value | None:
+    """``dense(reshape(x))`` that flattens by itself: ``dense(x)``."""
+    inner = producer(node.inputs[0], *_RESHAPES)
+    x = None if inner is None else inner.inputs[0]
+    if inner is None or x is None or not node.op.attrs()["flatten"]:
+        return None
+    before, after = shape_of(x), shape_of(inner.output)
+    if len(before) < 2 or len(after) < 2 or not same_shape(before[:1], after[:1]):
+        return None  # rows would be others
+    return edit.put(node.op, [x, *node.inputs[1:]], node, inner)
+
+
 _RULES: dict[str, tuple[Rule, ...]] = {
+    "dense": (_needless_flatten,),
     "reshape": (_unchanged, _join_reshapes),
     "expand_dims": (_join_reshapes,),
     "squeeze": (_unchanged, _join_reshapes),
     "broadcast_to": (_unchanged, _join_broadcasts),
-    "transpose": (_join_transposes, _transpose_as_reshape),
+    "transpose": (join_transposes, transpose_as_reshape),
     "index": (_full_index, _join_indices),
     "concatenate": (_join_of_parts, _flat_join),
 }
@@ -440,6 +316,6 @@ def simplify_shape(graph: Graph) -> int:
     if "broadcast_to" in names:
         always += [_needless_broadcast, _late_broadcast]
     if "transpose" in names:
-        always.append(_sink(_movable(graph)))
+        always += [absorb, sink(movable_nodes(graph))]
     rules["*"] = tuple(always)
     return sweep(graph, rules)

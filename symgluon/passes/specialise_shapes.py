@@ -16,7 +16,7 @@ from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Value
 from symgluon.ir.op import Op
 from symgluon.ir.printer import all_bodies
-from symgluon.passes.manager import Pass
+from symgluon.passes.manager import Pass, count, explain, explaining
 from symgluon.passes.rewrite import with_bodies
 
 
@@ -77,9 +77,14 @@ def specialise(graph: Graph, sizes: Mapping[str, int]) -> int:
         inner = {k: v for k, v in sizes.items() if k not in _bound_names(body)}
         copy = body.copy()
         copies[id(body)] = copy if _bind(copy, _binder(inner), copies) else body
-    count = _bind(graph, _binder(sizes), copies)
+    changed = _bind(graph, _binder(sizes), copies)
     graph.hints.update({k: v for k, v in sizes.items() if k in graph.hints})
-    return count
+    if changed:
+        count(", ".join([f"{k}={v}" for k, v in sizes.items()]), changed)
+    if explaining():
+        for name in sorted(_bound_names(graph) - set(sizes)):
+            explain(f"{name}: no size was given")
+    return changed
 
 
 def specialise_shapes(sizes: Mapping[str, int]) -> Pass:

@@ -255,9 +255,10 @@ def test_unknown_backends_are_told():
 @pytest.mark.parametrize(
     ("backend", "options", "words"),
     [
-        ("onnxruntime", {"provider": "cpu"}, ["provider", "providers, threads, constant_weights"]),
+        ("onnxruntime", {"device": "cpu"}, ["device", "provider, providers, threads"]),
         ("onnxruntime", {"a": 1, "b": 2}, ["a, b"]),
         ("numpy", {"threads": 1}, ["'numpy'", "threads"]),
+        ("onnxruntime", {"provider": "cpu", "providers": "cpu"}, ["not both"]),
         ("onnxruntime", {"providers": "nothing"}, ["nothing", "CPUExecutionProvider"]),
     ],
 )

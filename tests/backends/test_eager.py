@@ -150,3 +150,46 @@ def test_onnxruntime_is_imported_at_the_first_such_call(switch, wanted):
         [sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == wanted
+
+
+def test_steady_weights_become_constants():
+    """Eager convolutions by unchanged parameters; a write to one is seen at once."""
+    from symgluon.gluon import nn
+
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(16, 3, in_channels=3), nn.Conv2D(32, 3, in_channels=16))
+    net.initialize(mx.init.Normal(0.3))
+    rng = onp.random.default_rng(0)
+    images = [rng.normal(size=(n, 3, 12, 10)).astype("float32") for n in (2, 2, 5)]
+
+    def run():
+        return [net(mx.np.array(image)).asnumpy() for image in images]
+
+    eager._fixed.clear()
+    first = run()
+    for _ in range(4):
+        again = run()
+    assert any(f.group is not None for f in eager._fixed.values())
+    for a, b in zip(first, again, strict=True):
+        onp.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    net[0].weight.set_data(net[0].weight.data() * 2)
+    net[0].bias.set_data(net[0].bias.data() * 2)
+    changed = run()
+    for _ in range(6):
+        steady = run()
+    for a, b, c in zip(first, changed, steady, strict=True):
+        assert onp.abs(a - b).max() > 0.1
+        onp.testing.assert_allclose(b, c, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_beyond_the_limit_stay_operands(monkeypatch):
+    from symgluon.gluon import nn
+
+    monkeypatch.setattr(eager, "_MOST_FIXED", 1000)
+    eager._fixed.clear()
+    net = nn.Conv2D(16, 3, in_channels=16)
+    net.initialize()
+    x = mx.np.ones((1, 16, 8, 8))
+    for _ in range(8):
+        net(x)
+    assert not eager._fixed

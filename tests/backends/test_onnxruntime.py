@@ -10,7 +10,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import gluon
-from symgluon.backends import base, onnxruntime, sessions
+from symgluon.backends import base, onnxruntime, providers, sessions
 from symgluon.backends.onnxruntime import OrtExecutable, compile_cached, compile_plain
 from symgluon.backends.partition import Partitioned
 from symgluon.backends.support import supported
@@ -291,7 +291,7 @@ def test_a_missing_provider_says_how_to_get_it():
     if "CUDAExecutionProvider" in sessions.runtime().get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(AttributeValueError) as caught:
-        sessions.resolve_providers("cuda")
+        providers.resolve_providers("cuda")
     for word in ("CUDAExecutionProvider", "CPUExecutionProvider", "onnxruntime-gpu"):
         assert word in str(caught.value)
 

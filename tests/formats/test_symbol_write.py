@@ -64,6 +64,17 @@ def check(function, arrays, params=(), free=True):
     return program
 
 
+def written(x):
+    """A value of its own, written to by place, by part, and through a view."""
+    y = x * 2
+    y[:, 0] = x[:, -1] * 3
+    y[0] = y[1]
+    y[:, 1:] = 7
+    row = y[1]
+    row += 1
+    return y
+
+
 A, B = numbers(2, 3), numbers(2, 3)
 X4 = numbers(2, 4, 6, 6)
 CASES = [
@@ -96,6 +107,8 @@ CASES = [
     (lambda x: [x[:, 1], x[:, 1:3, ::2], x[:, -1, None], x[:, :, 2:, 1]], [X4]),
     (lambda x: np.tile(x, (1, 2, 1, 1)) + np.repeat(x, 2, axis=1), [X4]),
     (lambda x: np.flip(x, axis=(1, 2)), [X4]),
+    (written, [A]),
+    (written, [X4]),
     (lambda x: np.pad(x, ((0, 0), (0, 0), (1, 2), (0, 1)), constant_values=3.0), [X4]),
     (lambda x: np.broadcast_to(x[:, :1], (x.shape[0], 5, 6, 6)), [X4]),
     (lambda x: np.broadcast_to(np.ones((1, 3)) * 2, (x.shape[0], 3)) + x.sum(axis=(1, 2))[:, :3],

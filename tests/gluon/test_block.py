@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import numpy as onp
 import pytest
@@ -255,3 +256,30 @@ def test_summary_lists_layers_and_counts(capsys):
     text = capsys.readouterr().out
     assert "Dense" in text
     assert "17" in text or "19" in text  # 9 + 8 (+ 2 of the scale)
+
+
+@pytest.mark.parametrize(
+    ("value", "warned"),
+    [
+        (lambda: [gluon.nn.Dense(2)], True),
+        (lambda: {"a": [gluon.nn.Dense(2)]}, True),
+        (lambda: (1, (gluon.nn.Dense(2),)), True),
+        (lambda: {"a": 1, "b": [2, "c"]}, False),
+    ],
+)
+def test_blocks_in_containers_are_told(value, warned):
+    net = gluon.nn.Sequential()
+    net.layers = value()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.collect_params()
+    assert bool(caught) == warned
+    if warned:
+        assert '"layers" of Sequential is a container with Blocks' in str(caught[0].message)
+
+
+def test_registered_blocks_in_a_list_are_no_reason():
+    net = gluon.nn.Sequential()
+    net.layers = [gluon.nn.Dense(2)]
+    net.register_child(net.layers[0])
+    assert list(net.collect_params()) == ["0.weight", "0.bias"]

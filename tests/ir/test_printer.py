@@ -5,9 +5,10 @@ import pytest
 
 import symgluon.ops  # noqa: F401  (declares the operators)
 from symgluon.ir.dims import Dim
+from symgluon.ir.dot import to_dot
 from symgluon.ir.graph import Graph, Origin
 from symgluon.ir.op import OPS
-from symgluon.ir.printer import diff, human_bytes, print_graph, summary, to_dot
+from symgluon.ir.printer import diff, human_bytes, print_graph, summary
 from symgluon.ir.types import TensorType
 from symgluon.ops.call import Call
 

@@ -221,5 +221,5 @@ def test_names_are_listed():
     names = dir(nd)
     for name in ("relu", "Convolution", "zeros", "contrib", "broadcast_add"):
         assert name in names
-    assert "MXNet's Convolution" in nd.Convolution.__doc__
+    assert "MXNet's operator ``Convolution``" in nd.Convolution.__doc__
     assert "box_nms" in dir(nd.contrib)

@@ -34,6 +34,7 @@ CASES = {
         lambda x: F.col2im(x, kernel_shape=(3, 3), output_size=(5, 5), **PLAIN),
         [numbers(1, 18, 25)],
     ),
+    "gelu": (lambda x: F.gelu(x, approximation=True) + F.gelu(x), [numbers(2, 3)]),
     "lrn": (lambda x: F.local_response_norm(x, nsize=3), [IMAGE]),
     "deformable": (deformed, [IMAGE, numbers(1, 18, 5, 5), numbers(2, 2, 3, 3)]),
     "modulated": (

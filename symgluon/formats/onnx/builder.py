@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgluon.formats.onnx import dims, indexing
-from symgluon.formats.onnx.proto import make_node, make_tensor, onnx_dtype
+from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info, onnx_dtype
 from symgluon.ir.dims import Dim
 from symgluon.ir.types import TensorType
 
 if TYPE_CHECKING:
+    from symgluon.ir.graph import Graph
     from symgluon.ir.op import Op
 
 
@@ -40,8 +41,10 @@ class Builder:
         self.domains: set[str] = set()
         #: dimension name -> (graph input, axis) that defines it
         self.sources: dict[str, tuple[str, int]] = {}
-        #: lowers a bound operator on names (installed by the writer)
+        #: lowers a bound operator on names, a graph into a builder (installed by the writer)
         self.lower_op: Callable[[Op, Sequence[str]], Any] | None = None
+        self.lower_body: Callable[[Builder, Graph, Sequence[str]], list[Any]] | None = None
+        self.formals: list[tuple[str, TensorType]] = []
         self.doc = ""
         self._hint = ""
         self._used: set[str] = set()
@@ -241,3 +244,47 @@ class Builder:
         if self.lower_op is None:
             raise RuntimeError("this builder is not attached to a writer")
         return self.lower_op(op, names)
+
+    # ---- bodies of loops and branches ------------------------------------------------------
+    def inner(self) -> Builder:
+        """Return the builder of a subgraph: it sees all names, and its own are new everywhere."""
+        made = Builder(self.opset, microsoft=self.microsoft)
+        made.lower_op, made.lower_body = self.lower_op, self.lower_body
+        made.tensors, made._constants = self.tensors, self._constants
+        made._used, made._counts = self._used, self._counts
+        made.domains = self.domains
+        made.types = dict(self.types)
+        made.sources = dict(self.sources)
+        made._dims = dict(self._dims)
+        made.within(self._hint, self.doc)
+        return made
+
+    def formal(self, hint: str, type: TensorType) -> str:
+        """Add an input of the subgraph."""
+        name = self.fresh(hint)
+        self.types[name] = type
+        self.formals.append((name, type))
+        return name
+
+    def lower_graph(self, graph: Graph, names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        """Lower a body on these names; returns the names and types of its results."""
+        if self.lower_body is None:
+            raise RuntimeError("this builder is not attached to a writer")
+        return self.lower_body(self, graph, names)
+
+    def proto(self, name: str, results: Sequence[tuple[str, TensorType]]) -> Any:
+        """Return the subgraph; a result that it does not make itself passes an Identity."""
+        import onnx
+
+        made = {name for node in self.nodes for name in node.output}
+        graph = onnx.GraphProto()
+        graph.name = name or "body"
+        for formal, type in self.formals:
+            graph.input.append(make_value_info(formal, type))
+        for result, type in results:
+            if result not in made:
+                result = str(self.Identity(result))
+            made.discard(result)  # given twice, it needs two names
+            graph.output.append(make_value_info(result, type))
+        graph.node.extend(self.nodes)
+        return graph

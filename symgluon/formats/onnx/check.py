@@ -35,11 +35,23 @@ class Difference(NamedTuple):
 
 
 def check_model(model: Any, external: ExternalData | None = None) -> bytes:
-    """Let onnx check a model; returns its bytes.
+    """Let onnx check a model.
+
+    Parameters
+    ----------
+    model : ModelProto
+        The model.
+    external : ExternalData, optional
+        What `build_model` was given.
+
+    Returns
+    -------
+    bytes
+        The serialised model.
 
     Raises
     ------
-    SymgluonError
+    MXNetError
         If it is no valid ONNX: a fault of symgluon.
     """
     import onnx
@@ -85,8 +97,15 @@ def model_files(path: str, model: Any, external: ExternalData | None = None) -> 
     ----------
     path : str
         File of the model.
+    model : ModelProto
+        The model.
     external : ExternalData, optional
         What `build_model` was given.
+
+    Returns
+    -------
+    dict of str to bytes
+        Content by path; chunks where it is large.
     """
     import os
 
@@ -97,7 +116,33 @@ def model_files(path: str, model: Any, external: ExternalData | None = None) -> 
 
 
 def run_model(model: Any, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run a model (ModelProto, bytes or path) once in ONNX Runtime, on one thread."""
+    """Run a model once in ONNX Runtime, on one thread.
+
+    Parameters
+    ----------
+    model : ModelProto, bytes or str
+        The model, serialised, or its path.
+    feeds : mapping of str to numpy.ndarray
+        Inputs by name.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        The outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import symgluon as mx
+    >>> from symgluon.formats.onnx.check import run_model
+    >>> net = mx.gluon.nn.Dense(2, in_units=2)
+    >>> net.initialize(init="ones")
+    >>> net.hybridize()
+    >>> _ = net(mx.np.ones((1, 2)))
+    >>> (path,) = net.export("dense", onnx="only")
+    >>> run_model(path, {"data": np.array([[1.0, 2.0]], np.float32)})
+    [array([[3., 3.]], dtype=float32)]
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -118,10 +163,26 @@ def compare_model(
 ) -> list[Difference]:
     """Run a model and compare each output with what is expected.
 
+    Parameters
+    ----------
+    model : ModelProto, bytes or str
+        The model, serialised, or its path.
+    feeds : mapping of str to numpy.ndarray
+        Inputs by name.
+    expected : sequence of numpy.ndarray
+        The outputs.
+    rtol, atol : float
+        Tolerances, relative to what is expected and absolute.
+
     Returns
     -------
     list of Difference
         One an output.
+
+    Raises
+    ------
+    MXNetError
+        If the model has another number of outputs.
     """
     results = run_model(model, feeds)
     if len(results) != len(expected):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symgluon.errors import SymgluonError
+from symgluon.formats.onnx.proto import make_tensor
 from symgluon.ir.dims import Dim, FloorDiv
 
 if TYPE_CHECKING:
@@ -88,7 +91,10 @@ def reshape(g: Builder, x: str, shape: Sequence[Any]) -> str:
     symbolic = [i for i, n in enumerate(shape) if isinstance(n, Dim)]
     inferred = any(isinstance(n, int) and n == -1 for n in shape)
     zero = any(isinstance(n, int) and n == 0 for n in shape)
-    allow = 1 if zero and g.opset >= 14 else None
+    if zero and g.opset < 14 and x in g.types:  # there a 0 means "as before"; this one is empty
+        blank = make_tensor("", np.zeros((1,), g.type(x).dtype))
+        return str(g.ConstantOfShape(g.shape_vector(shape), value=blank))
+    allow = 1 if zero else None
     if not symbolic:
         return str(g.Reshape(x, g.ints([int(n) for n in shape]), allowzero=allow))
     if len(symbolic) == 1 and not inferred and not zero:

@@ -82,8 +82,10 @@ def basic_index(g: Builder, x: str, index: tuple[Any, ...]) -> str:
 def basic_set_index(g: Builder, x: str, value: str, index: tuple[Any, ...]) -> str:
     """``x[index] = value`` as a selection over index grids and one ScatterND."""
     shape = g.shape(x)
-    grids, part = _grids(g, shape, index)
     rank = len(shape)
+    if not rank:  # the one element
+        return str(g.Reshape(value, g.ints([])))
+    grids, part = _grids(g, shape, index)
     target = g.Shape(part)
     broad = g.Expand(value, target)
     columns = [g.unsqueeze(str(g.Expand(grid, target)), [-1]) for grid in grids]

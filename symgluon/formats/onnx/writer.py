@@ -19,6 +19,8 @@ from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
 from symgluon.ops import derive
+from symgluon.ops.region import known_sizes
+from symgluon.ops.replay import dims_of, substitution
 
 OPSETS = range(13, 24)
 DOMAIN = "symgluon"
@@ -35,6 +37,7 @@ class _Lowering:
         self.graph = graph
         self.g = Builder(opset, microsoft=microsoft)
         self.g.lower_op = self.lower_by_name
+        self.g.lower_body = self.lower_body
         self.functions = functions
         self.env: dict[Value, str] = {}
         self.rename: dict[str, str] = {}
@@ -65,6 +68,10 @@ class _Lowering:
     # ---- nodes -----------------------------------------------------------------------------
     def run(self) -> None:
         """Lower every node; what cannot be lowered is collected."""
+        with known_sizes(self.graph):
+            self._run()
+
+    def _run(self) -> None:
         for node in self.graph.nodes:
             try:
                 self.node(node)
@@ -158,6 +165,31 @@ class _Lowering:
             self.g.types.setdefault(name, kind)
         return results[0] if len(results) == 1 else results
 
+    def lower_body(
+        self, g: Builder, body: Graph, names: Sequence[str]
+    ) -> list[tuple[str, TensorType]]:
+        """Lower the body of a loop or branch into the builder `g` of its subgraph."""
+        bind = substitution(dims_of(body, [g.types[n].shape for n in names]))
+        nested = _Lowering(
+            body if bind is None else _rebound(body, bind),
+            g.opset,
+            microsoft=g.microsoft,
+            functions=self.functions,
+        )
+        nested.g = g
+        before = g.lower_op, g.lower_body
+        g.lower_op, g.lower_body = nested.lower_by_name, nested.lower_body
+        nested.env = dict(zip(nested.graph.operands(), names, strict=True))
+        hint, doc = g._hint, g.doc
+        for value, array in nested.graph.constants.items():
+            nested.env[value] = g.const(array)
+            g.types[nested.env[value]] = value.type
+        nested.run()
+        self.unsupported.extend(nested.unsupported)
+        g.within(hint, doc)
+        g.lower_op, g.lower_body = before
+        return [(nested.env[v], v.type) for v in nested.graph.outputs]
+
     def _call(self, node: Node, names: Sequence[str]) -> tuple[str, ...]:
         if self.functions is None:
             raise RuntimeError("functions are not written here")
@@ -190,18 +222,54 @@ class _Lowering:
         rename = self.rename
         if rename:
             for node in self.g.nodes:
-                for field in (node.input, node.output):
-                    for i, name in enumerate(field):
-                        new = rename.get(name)
-                        if new is not None:
-                            field[i] = new
+                _rename(node, rename)
                 node.name = rename.get(node.name, node.name)
         return self.g.nodes
 
     def live_tensors(self, nodes: Sequence[Any]) -> dict[str, np.ndarray]:
         """Initializers that a node reads."""
-        read = {name for node in nodes for name in node.input}
+        read = _read(nodes)
         return {k: v for k, v in self.g.tensors.items() if k in read}
+
+
+def _subgraphs(node: Any) -> list[Any]:
+    return [a.g for a in node.attribute if a.HasField("g")]
+
+
+def _rename(node: Any, names: Mapping[str, str]) -> None:
+    """Rename what a node reads and makes, in its subgraphs too."""
+    for field in (node.input, node.output):
+        for i, name in enumerate(field):
+            if name in names:
+                field[i] = names[name]
+    for graph in _subgraphs(node):
+        for inner in graph.node:
+            _rename(inner, names)
+        for info in graph.output:
+            info.name = names.get(info.name, info.name)
+
+
+def _read(nodes: Sequence[Any]) -> set[str]:
+    """Names that nodes read, in their subgraphs too."""
+    found = {name for node in nodes for name in node.input}
+    for node in nodes:
+        for graph in _subgraphs(node):
+            found |= _read(graph.node)
+    return found
+
+
+def _rebound(body: Graph, bind: Any) -> Graph:
+    """A copy of a body in the names of dimensions of the graph around it."""
+    copy = body.copy()
+    for value in copy.values():
+        shape = value.type.shape
+        if shape is not None and not value.type.is_static:
+            value.type = value.type.with_shape(
+                [bind(n) if isinstance(n, Dim) else n for n in shape]
+            )
+    for node in copy.nodes:
+        node.op = node.op.map_dims(bind)
+    return copy
 
 
 def _block(node: Node) -> str:
@@ -366,9 +434,6 @@ def _rename_outputs(model: Any, wished: Mapping[int, str]) -> None:
     taken = {n for node in model.graph.node for n in (*node.input, *node.output)}
     names = {old: new for old, new in names.items() if new not in taken}
     for node in model.graph.node:
-        for field in (node.input, node.output):
-            for i, name in enumerate(field):
-                if name in names:
-                    field[i] = names[name]
+        _rename(node, names)
     for out in model.graph.output:
         out.name = names.get(out.name, out.name)

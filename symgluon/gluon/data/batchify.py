@@ -20,12 +20,12 @@ class _UseError(AttributeValueError, AssertionError):
 
 
 def to_numpy(x: Any) -> np.ndarray:
-    """NumPy content of an array, or of whatever NumPy takes for one."""
+    """NumPy content of `x`, an array or whatever NumPy takes for one."""
     return x.numpy_content("making a batch") if isinstance(x, Array) else np.asarray(x)
 
 
 def to_array(content: np.ndarray) -> Any:
-    """Array of the class that Gluon gives now."""
+    """Array with the numbers `content`, of the class that Gluon gives now."""
     if state.np_array:
         from symgluon.numpy import ndarray
 
@@ -44,14 +44,46 @@ def _numeric(content: np.ndarray) -> np.ndarray:
 
 
 def default_batchify_fn(data: Sequence[Any]) -> Any:
-    """Stack arrays and numbers; samples that are tuples give a list, one batch a part."""
+    """Stack arrays and numbers; samples that are tuples give a list, one batch a part.
+
+    Parameters
+    ----------
+    data : sequence of sample
+        Arrays or numbers of one shape, or tuples of those.
+
+    Returns
+    -------
+    array (N, ...), or list of array
+        The batch.
+
+    Raises
+    ------
+    TypeError
+        For samples that are no numbers.
+    """
     if isinstance(data[0], tuple):
         return [default_batchify_fn(part) for part in zip(*data, strict=True)]
     return to_array(_numeric(np.stack([to_numpy(d) for d in data])))
 
 
 class Stack:
-    """Stack samples of one shape; samples that are tuples or lists give a list of stacks."""
+    """Stack samples of one shape; samples that are tuples or lists give a list of stacks.
+
+    Parameters
+    ----------
+    use_shared_mem : bool
+        Accepted, without effect: workers are threads.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.batchify.Stack``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.batchify.Stack()([[1, 2], [3, 4]])[0].asnumpy()
+    array([1, 3])
+    """
 
     def __init__(self, use_shared_mem: bool = False) -> None:
         self._use_shared_mem = use_shared_mem
@@ -69,11 +101,29 @@ class Pad:
     Parameters
     ----------
     val : float, optional
-        What is filled in; 0.
+        What is filled in; 0 if left out.
     dtype : dtype, optional
-        Of the batch; default: of the first sample.
+        Of the batch; that of the first sample if left out.
     round_to : int, optional
         Sizes are rounded up to a multiple of it.
+    use_shared_mem : bool
+        Accepted, without effect: workers are threads.
+
+    Raises
+    ------
+    AssertionError
+        If `val` is no number; in a call, if samples differ in the number of their axes.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.batchify.Pad``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.batchify.Pad(val=-1)([[1.0], [2.0, 3.0]]).asnumpy()
+    array([[ 1., -1.],
+           [ 2.,  3.]])
     """
 
     def __init__(
@@ -113,6 +163,18 @@ class Append:
         Give each an axis of size 1 for the batch.
     batch_axis : int
         Where.
+    use_shared_mem : bool
+        Accepted, without effect: workers are threads.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.batchify.Append``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> [x.shape for x in mx.gluon.data.batchify.Append()([[1.0], [2.0, 3.0]])]
+    [(1, 1), (1, 2)]
     """
 
     def __init__(
@@ -129,7 +191,18 @@ class Append:
 
 
 class AsList:
-    """The samples as they are, as a list."""
+    """The samples as they are, as a list.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.batchify.AsList``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.batchify.AsList()(("a", "b"))
+    ['a', 'b']
+    """
 
     def __call__(self, data: Sequence[Any]) -> list[Any]:
         """List of the samples."""
@@ -143,8 +216,25 @@ class Group:
     ----------
     fn : callable or list of callable
         The function of the first part, or those of all parts.
-    args : callable
+    *args : callable
         Those of the other parts.
+
+    Raises
+    ------
+    AssertionError
+        For something that is no function; in a call, if samples have another number of parts.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.batchify.Group``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> batchify = mx.gluon.data.batchify
+    >>> data, names = batchify.Group(batchify.Stack(), batchify.AsList())([(1.0, "a"), (2.0, "b")])
+    >>> data.asnumpy(), names
+    (array([1., 2.]), ['a', 'b'])
     """
 
     def __init__(self, fn: Any, *args: Callable[..., Any]) -> None:

@@ -39,17 +39,37 @@ class DataLoader:
         Threads that prepare batches ahead; 0: none.  MXNet starts processes unless `thread_pool`
         is set; here workers are always threads, since samples are NumPy arrays whose work
         runs beside others and need not be copied from process to process.
+    pin_memory : bool
+        Accepted, without effect.
+    pin_device_id : int
+        Accepted, without effect.
     prefetch : int, optional
-        How many batches are prepared ahead; twice the workers.
+        How many batches are prepared ahead; twice the workers if left out.
+    thread_pool : bool
+        Accepted, without effect.
     timeout : int
         Seconds that a batch may take.
-    pin_memory, pin_device_id, thread_pool, try_nopython
+    try_nopython : bool, optional
         Accepted, without effect.
 
     Raises
     ------
     ValueError
         If the arguments contradict each other.
+    AssertionError
+        If `timeout` is not positive.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.DataLoader``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> dataset = mx.gluon.data.ArrayDataset(mx.np.arange(5), mx.np.ones((5, 2)))
+    >>> loader = mx.gluon.data.DataLoader(dataset, batch_size=2)
+    >>> [(x.asnumpy().tolist(), y.shape) for x, y in loader], len(loader)
+    ([([0.0, 1.0], (2, 2)), ([2.0, 3.0], (2, 2)), ([4.0], (1, 2))], 3)
     """
 
     def __init__(

@@ -19,7 +19,26 @@ class UseError(AttributeValueError, AssertionError):
 
 
 class Dataset:
-    """Base class: subclasses define ``__getitem__`` and ``__len__``."""
+    """Base class: subclasses define ``__getitem__`` and ``__len__``.
+
+    Raises
+    ------
+    NotImplementedError
+        When used, if the subclass does not define them.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.Dataset``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> data = mx.gluon.data.SimpleDataset([3, 1, 2])
+    >>> list(data.transform(lambda x: x * 10).filter(lambda x: x > 10))
+    [30, 20]
+    >>> list(data.shard(2, 0)), list(data.take(1))
+    ([3, 1], [3])
+    """
 
     def __getitem__(self, idx: Any) -> Any:
         """Sample number `idx`."""
@@ -37,7 +56,19 @@ class Dataset:
         return _SampledDataset(self, samplers.FilterSampler(fn, self))
 
     def shard(self, num_shards: int, index: int) -> Dataset:
-        """Part `index` of `num_shards`, which differ in size by one at most.
+        """Part of the dataset.
+
+        Parameters
+        ----------
+        num_shards : int
+            Number of parts, which differ in size by one at most.
+        index : int
+            Number of the part.
+
+        Returns
+        -------
+        Dataset
+            The part.
 
         Raises
         ------
@@ -78,19 +109,55 @@ class Dataset:
 
         Parameters
         ----------
+        fn : callable
+            Gets the parts of a sample.
         lazy : bool
             Call `fn` anew each time a sample is asked for; otherwise once, now.
+
+        Returns
+        -------
+        Dataset
+            As long as this one.
         """
         changed = _TransformedDataset(self, fn)
         return changed if lazy else SimpleDataset(list(changed))
 
     def transform_first(self, fn: Callable[[Any], Any], lazy: bool = True) -> Dataset:
-        """Dataset in which the first part of each sample is changed by `fn`."""
+        """Dataset in which the first part of each sample is changed.
+
+        Parameters
+        ----------
+        fn : callable
+            Gets the first part.
+        lazy : bool
+            Call `fn` anew each time a sample is asked for; otherwise once, now.
+
+        Returns
+        -------
+        Dataset
+            As long as this one.
+        """
         return self.transform(_First(fn), lazy)
 
 
 class SimpleDataset(Dataset):
-    """Dataset of what a list (or the like) holds."""
+    """Dataset of what a list (or the like) holds.
+
+    Parameters
+    ----------
+    data : sequence
+        The samples.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.SimpleDataset``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.SimpleDataset(["a", "b"])[1]
+    'b'
+    """
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -139,10 +206,25 @@ class _First:
 class ArrayDataset(Dataset):
     """Samples of several arrays (or lists) of one length.
 
+    Parameters
+    ----------
+    *args : array or sequence
+        The parts of the samples.
+
     Raises
     ------
     AssertionError
         If the lengths differ, or there is no array.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.ArrayDataset``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.ArrayDataset([1, 2], ["a", "b"])[1]
+    (2, 'b')
     """
 
     def __init__(self, *args: Any) -> None:
@@ -170,7 +252,22 @@ class ArrayDataset(Dataset):
 
 
 class RecordFileDataset(Dataset):
-    """Records of a ``.rec`` file, as bytes; the ``.idx`` file beside it tells where they are."""
+    """Records of a ``.rec`` file, as bytes; the ``.idx`` file beside it tells where they are.
+
+    Parameters
+    ----------
+    filename : str
+        The ``.rec`` file.
+
+    Raises
+    ------
+    FormatError
+        If the index is damaged; when a record is read, if there is none.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.RecordFileDataset``.
+    """
 
     def __init__(self, filename: str) -> None:
         self.filename = filename

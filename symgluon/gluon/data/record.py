@@ -29,7 +29,18 @@ class Header(NamedTuple):
 
 
 class IndexedRecords:
-    """Records of a file by the keys of its index; usable from several threads."""
+    """Records of a file by the keys of its index; usable from several threads.
+
+    Parameters
+    ----------
+    index, records : str or path
+        The two files.
+
+    Raises
+    ------
+    FormatError
+        If a line of the index is none.
+    """
 
     def __init__(self, index: str | os.PathLike[str], records: str | os.PathLike[str]) -> None:
         self.index, self.path = os.fspath(index), os.fspath(records)
@@ -54,6 +65,16 @@ class IndexedRecords:
 
     def read(self, key: int) -> bytes:
         """Return the bytes of a record.
+
+        Parameters
+        ----------
+        key : int
+            One of `keys`.
+
+        Returns
+        -------
+        bytes
+            The record.
 
         Raises
         ------

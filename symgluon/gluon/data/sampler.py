@@ -23,7 +23,17 @@ class _IntervalError(AttributeValueError, AssertionError):
 
 
 class Sampler:
-    """Base class: subclasses define ``__iter__`` over numbers and ``__len__``."""
+    """Base class: subclasses define ``__iter__`` over numbers and ``__len__``.
+
+    Raises
+    ------
+    NotImplementedError
+        When used, if the subclass does not define them.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.Sampler``.
+    """
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must define __len__")
@@ -33,7 +43,25 @@ class Sampler:
 
 
 class SequentialSampler(Sampler):
-    """``start``, ``start + 1``, ..., `length` of them."""
+    """Numbers one after the other.
+
+    Parameters
+    ----------
+    length : int
+        How many.
+    start : int
+        The first.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.SequentialSampler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> list(mx.gluon.data.SequentialSampler(3, start=2))
+    [2, 3, 4]
+    """
 
     def __init__(self, length: int, start: int = 0) -> None:
         self._length, self._start = length, start
@@ -46,7 +74,18 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(Sampler):
-    """0 ... `length` - 1 in an order that `mx.random.seed` decides, another one each time."""
+    """0 ... `length` - 1 in an order that `mx.random.seed` decides, another one each time.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.RandomSampler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> sorted(mx.gluon.data.RandomSampler(3))
+    [0, 1, 2]
+    """
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -59,7 +98,25 @@ class RandomSampler(Sampler):
 
 
 class FilterSampler(Sampler):
-    """Numbers of the samples for which a function is true."""
+    """Numbers of the samples for which a function is true.
+
+    Parameters
+    ----------
+    fn : callable
+        Gets a sample.
+    dataset : Dataset
+        The samples.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.FilterSampler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> list(mx.gluon.data.FilterSampler(lambda x: x > 1, [3, 1, 2]))
+    [0, 2]
+    """
 
     def __init__(self, fn: Callable[[Any], Any], dataset: Any) -> None:
         self._fn, self._dataset = fn, dataset
@@ -73,7 +130,34 @@ class FilterSampler(Sampler):
 
 
 class IntervalSampler(Sampler):
-    """Every `interval`-th number; with `rollover` then those after each of them, and so on."""
+    """Every so-many-th number.
+
+    Parameters
+    ----------
+    length : int
+        Number of samples.
+    interval : int
+        Distance of the numbers.
+    rollover : bool
+        Go on with those after each of them, until all were there.
+
+    Raises
+    ------
+    AssertionError
+        If `interval` is larger than `length`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.IntervalSampler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> list(mx.gluon.data.IntervalSampler(5, 2))
+    [0, 2, 4, 1, 3]
+    >>> list(mx.gluon.data.IntervalSampler(5, 2, rollover=False))
+    [0, 2, 4]
+    """
 
     def __init__(self, length: int, interval: int, rollover: bool = True) -> None:
         if interval > length:
@@ -110,6 +194,18 @@ class BatchSampler(Sampler):
     ------
     ValueError
         For another `last_batch`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.BatchSampler``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> list(mx.gluon.data.BatchSampler(range(5), 2))
+    [[0, 1], [2, 3], [4]]
+    >>> list(mx.gluon.data.BatchSampler(range(5), 2, last_batch="discard"))
+    [[0, 1], [2, 3]]
     """
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, last_batch: str = "keep") -> None:

@@ -20,13 +20,26 @@ class UseError(AttributeValueError, AssertionError):
 
 # ---- registry ----------------------------------------------------------------------------------
 def register(klass: type[EvalMetric], name: str | None = None) -> type[EvalMetric]:
-    """Let a metric be created by its name in lower case; returns it (a class decorator)."""
+    """Let a metric be created by a name; a class decorator.
+
+    Parameters
+    ----------
+    klass : type
+        Subclass of `EvalMetric`.
+    name : str, optional
+        The name, of any case; that of the class if left out.
+
+    Returns
+    -------
+    type
+        The class itself.
+    """
     REGISTRY[(name or klass.__name__).lower()] = klass
     return klass
 
 
 def alias(*aliases: str) -> Callable[[type[EvalMetric]], type[EvalMetric]]:
-    """Let a metric be created by further names."""
+    """Class decorator: let a metric be created by further names, `aliases`."""
 
     def declare(klass: type[EvalMetric]) -> type[EvalMetric]:
         for name in aliases:
@@ -37,7 +50,22 @@ def alias(*aliases: str) -> Callable[[type[EvalMetric]], type[EvalMetric]]:
 
 
 def create(metric: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return a metric from its name, a function, a list of those, its config, or itself.
+    """Return a metric.
+
+    Parameters
+    ----------
+    metric : str, callable, list, dict or EvalMetric
+        A name; a function of label and prediction; a list of metrics, which become one; what
+        `EvalMetric.get_config` returned; or a metric, which is returned.
+    *args : object
+        Arguments of the class.
+    **kwargs : object
+        Arguments of the class.
+
+    Returns
+    -------
+    EvalMetric
+        The metric.
 
     Raises
     ------
@@ -71,7 +99,7 @@ def create(metric: Any, *args: Any, **kwargs: Any) -> Any:
 
 # ---- helpers -----------------------------------------------------------------------------------
 def numbers(x: Any) -> numpy.ndarray:
-    """NumPy content of an array."""
+    """NumPy content of the array `x`."""
     return x.numpy_content("a metric") if isinstance(x, Array) else numpy.asarray(x)
 
 
@@ -82,15 +110,22 @@ def check_label_shapes(
 
     Parameters
     ----------
+    labels, preds : array or list of array
+        What is compared.
     wrap : bool
         Put single arrays into lists.
     shape : bool
         Compare shapes, not lengths.
 
+    Returns
+    -------
+    tuple
+        Labels and predictions.
+
     Raises
     ------
-    ValueError
-        If they differ.
+    ShapeError
+        If they differ; a ValueError.
     """
     sizes = (labels.shape, preds.shape) if shape else (len(labels), len(preds))
     if sizes[0] != sizes[1]:
@@ -104,13 +139,36 @@ def check_label_shapes(
 
 
 def pairs(labels: Any, preds: Any) -> Iterable[tuple[numpy.ndarray, numpy.ndarray]]:
-    """Labels and predictions, array by array."""
+    """Labels and predictions, array by array.
+
+    Parameters
+    ----------
+    labels, preds : array or list of array
+        As many of one as of the other.
+
+    Returns
+    -------
+    iterable of tuple of two numpy.ndarray
+        Label and prediction.
+    """
     labels, preds = check_label_shapes(labels, preds, True)
     return [(numbers(a), numbers(b)) for a, b in zip(labels, preds, strict=True)]
 
 
 def predict_with_threshold(pred: Any, threshold: Any = 0.5) -> Any:
-    """Whether predictions lie above a number, or an array of numbers, one a class.
+    """Whether predictions lie above a threshold.
+
+    Parameters
+    ----------
+    pred : array (..., C), float
+        Predictions.
+    threshold : float or array (C,)
+        One for all, or one a class.
+
+    Returns
+    -------
+    array (..., C), bool
+        The answers.
 
     Raises
     ------
@@ -124,7 +182,20 @@ def predict_with_threshold(pred: Any, threshold: Any = 0.5) -> Any:
 
 
 def one_hot(idx: Any, num: int) -> Any:
-    """Rows of a unit matrix: (N,) class numbers to (N, num)."""
+    """Rows of a unit matrix.
+
+    Parameters
+    ----------
+    idx : array (N,), int
+        Class numbers.
+    num : int
+        Number of classes.
+
+    Returns
+    -------
+    array (N, num), int64
+        Ones at the class numbers; all 0 for a number that is no class.
+    """
     found = (numpy.arange(num) == numbers(idx)[:, None]).astype(numpy.int64)
     return wrap(found, type(idx)) if isinstance(idx, Array) else found
 
@@ -133,12 +204,34 @@ def one_hot(idx: Any, num: int) -> Any:
 class EvalMetric:
     """Base class: a mean of ``sum_metric`` over ``num_inst``.
 
+    A subclass defines ``update(self, labels, preds)``, which adds to both.
+
     Parameters
     ----------
     name : str
         What `get` calls it.
     output_names, label_names : list of str, optional
-        Which predictions and labels `update_dict` takes; default: all.
+        Which predictions and labels `update_dict` takes; all if left out.
+    **kwargs : object
+        Further arguments of the subclass, for `get_config`.
+
+    Notes
+    -----
+    Everything is computed in NumPy, in float64.  Source: seed ``gluon.metric.EvalMetric``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Largest(mx.gluon.metric.EvalMetric):
+    ...     def update(self, labels, preds):
+    ...         self.sum_metric += float(preds.max())
+    ...         self.num_inst += 1
+    >>> metric = Largest("largest")
+    >>> metric.get()
+    ('largest', nan)
+    >>> metric.update(None, mx.np.array([1.0, 3.0]))
+    >>> metric.get()
+    ('largest', 3.0)
     """
 
     num_inst: Any
@@ -171,13 +264,30 @@ class EvalMetric:
         }
 
     def update_dict(self, label: dict[str, Any], pred: dict[str, Any]) -> None:
-        """Take a batch from dictionaries by name."""
+        """Take a batch from dictionaries.
+
+        Parameters
+        ----------
+        label, pred : dict of str to array
+            By the names in `label_names` and `output_names`.
+        """
         preds = list(pred.values()) if self.output_names is None else _by(pred, self.output_names)
         labels = list(label.values()) if self.label_names is None else _by(label, self.label_names)
         self.update(labels, preds)
 
     def update(self, labels: Any, preds: Any) -> None:
-        """Take a batch: arrays, or lists of arrays."""
+        """Take a batch.
+
+        Parameters
+        ----------
+        labels, preds : array or list of array
+            Of a batch; what they hold, the subclass says.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define update(labels, preds)")
 
     def reset(self) -> None:
@@ -210,7 +320,29 @@ def _by(arrays: dict[str, Any], names: Sequence[str]) -> list[Any]:
 @register
 @alias("composite")
 class CompositeEvalMetric(EvalMetric):
-    """Several metrics as one."""
+    """Several metrics as one; also by the name ``composite``.
+
+    Parameters
+    ----------
+    metrics : list, optional
+        Metrics, or what `create` makes them of.
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Source: seed ``gluon.metric.CompositeEvalMetric``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.CompositeEvalMetric(["acc", "ce"])
+    >>> metric.update(mx.np.array([0, 1]), mx.np.array([[0.5, 0.5], [0.0, 1.0]]))
+    >>> [(name, round(value, 3)) for name, value in metric.get_name_value()]
+    [('accuracy', 1.0), ('cross-entropy', 0.347)]
+    """
 
     def __init__(
         self,
@@ -223,7 +355,7 @@ class CompositeEvalMetric(EvalMetric):
         super().__init__(name, output_names, label_names)
 
     def add(self, metric: Any) -> None:
-        """Append a metric, or one by its name."""
+        """Append `metric`, or the one of that name."""
         self.metrics.append(create(metric))
 
     def get_metric(self, index: int) -> Any:
@@ -234,7 +366,13 @@ class CompositeEvalMetric(EvalMetric):
             return ValueError(f"Metric index {index} is out of range 0 and {len(self.metrics)}")
 
     def update_dict(self, labels: dict[str, Any], preds: dict[str, Any]) -> None:  # type: ignore[override]
-        """Take a batch from dictionaries by name."""
+        """Take a batch from dictionaries.
+
+        Parameters
+        ----------
+        labels, preds : dict of str to array
+            By the names in `label_names` and `output_names`.
+        """
         if self.label_names is not None:
             labels = {k: v for k, v in labels.items() if k in self.label_names}
         if self.output_names is not None:
@@ -270,8 +408,24 @@ class CustomMetric(EvalMetric):
     ----------
     feval : callable
         ``feval(label, pred)``: a number, or a sum and how many samples it is of.
+    name : str, optional
+        What `get` calls it; the name of the function if left out.
     allow_extra_outputs : bool
         Accept more predictions than labels.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Source: seed ``gluon.metric.CustomMetric``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.CustomMetric(lambda label, pred: abs(label - pred).max(), name="worst")
+    >>> metric.update(mx.np.array([1.0, 2.0]), mx.np.array([1.0, 5.0]))
+    >>> metric.get()
+    ('worst', 3.0)
     """
 
     def __init__(
@@ -312,7 +466,22 @@ class CustomMetric(EvalMetric):
 def np(
     numpy_feval: Callable[..., Any], name: str | None = None, allow_extra_outputs: bool = False
 ) -> CustomMetric:
-    """Return a metric from a function of a label and a prediction."""
+    """Return a metric from a function of a label and a prediction.
+
+    Parameters
+    ----------
+    numpy_feval : callable
+        ``numpy_feval(label, pred)``: a number, or a sum and how many samples it is of.
+    name : str, optional
+        What `get` calls it; the name of the function if left out.
+    allow_extra_outputs : bool
+        Accept more predictions than labels.
+
+    Returns
+    -------
+    CustomMetric
+        The metric.
+    """
 
     def feval(label: Any, pred: Any) -> Any:
         return numpy_feval(label, pred)

@@ -35,12 +35,29 @@ __all__ = [
 @register
 @alias("acc")
 class Accuracy(EvalMetric):
-    """Share of right classes.
+    """Share of right classes; also by the name ``acc``.
 
     Parameters
     ----------
     axis : int
         Axis of the classes in predictions that have one more axis than the labels.
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: seed
+    ``gluon.metric.Accuracy``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.Accuracy()
+    >>> metric.update(mx.np.array([0, 1, 1]), mx.np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1]]))
+    >>> round(metric.get()[1], 3)
+    0.667
     """
 
     def __init__(
@@ -66,7 +83,35 @@ class Accuracy(EvalMetric):
 @register
 @alias("top_k_accuracy", "top_k_acc")
 class TopKAccuracy(EvalMetric):
-    """Share of samples whose class is among the `top_k` best scores."""
+    """Share of samples whose class is among the best scores.
+
+    Parameters
+    ----------
+    top_k : int
+        How many scores are the best.
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Raises
+    ------
+    AssertionError
+        If `top_k` is below 2.
+
+    Notes
+    -----
+    Labels (N,) are class numbers, predictions (N, C) scores.  Source: seed
+    ``gluon.metric.TopKAccuracy``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.TopKAccuracy(top_k=2)
+    >>> metric.update(mx.np.array([0, 2]), mx.np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]))
+    >>> metric.get()
+    ('top_k_accuracy_2', 0.5)
+    """
 
     def __init__(
         self,
@@ -82,7 +127,13 @@ class TopKAccuracy(EvalMetric):
         self.name += f"_{top_k}"
 
     def update(self, labels: Any, preds: Any) -> None:
-        """Take class numbers and scores (N, C)."""
+        """Take class numbers and scores (N, C).
+
+        Raises
+        ------
+        AssertionError
+            If the scores have more than two axes.
+        """
         for label, pred in pairs(labels, preds):
             if pred.ndim > 2:
                 raise UseError(f"Predictions should be no more than 2 dims, received {pred.shape}")
@@ -100,8 +151,25 @@ class BinaryAccuracy(EvalMetric):
 
     Parameters
     ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
     threshold : float
         Predictions above it mean yes.
+
+    Notes
+    -----
+    Labels are 0 and 1, predictions scores of the same shape.  Source: seed
+    ``gluon.metric.BinaryAccuracy``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.BinaryAccuracy()
+    >>> metric.update(mx.np.array([0, 1]), mx.np.array([0.3, 0.4]))
+    >>> metric.get()
+    ('binary_accuracy', 0.5)
     """
 
     def __init__(
@@ -129,12 +197,35 @@ class F1(EvalMetric):
 
     Parameters
     ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
     class_type : str
         ``binary``, ``multiclass`` or ``multilabel``.
-    threshold : float
+    threshold : float or array (C,)
         Predictions above it mean yes, where there is no choice among classes.
     average : str, optional
         ``micro``: of all classes together; ``macro``: mean over the classes; else one number each.
+
+    Raises
+    ------
+    ValueError
+        For another `class_type`; in an update, for labels or predictions that do not fit it.
+
+    Notes
+    -----
+    ``binary``: labels (N,) 0 and 1, predictions (N,) or (N, 1), or (N, 2) scores of no and yes.
+    ``multiclass``: labels (N,) class numbers, predictions (N, C) scores.  ``multilabel``: both (N,
+    C). Source: seed ``gluon.metric.F1``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.F1()
+    >>> metric.update(mx.np.array([1, 1, 0]), mx.np.array([0.9, 0.2, 0.8]))
+    >>> metric.get()
+    ('f1', 0.5)
     """
 
     beta = 1.0
@@ -173,7 +264,40 @@ class F1(EvalMetric):
 
 @register
 class Fbeta(F1):
-    """F score in which recall counts `beta` times as much as precision."""
+    """F score in which recall counts `beta` times as much as precision.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+    class_type : str
+        ``binary``, ``multiclass`` or ``multilabel``.
+    beta : float
+        Weight of recall.
+    threshold : float or array (C,)
+        Predictions above it mean yes, where there is no choice among classes.
+    average : str, optional
+        ``micro``: of all classes together; ``macro``: mean over the classes; else one number each.
+
+    Raises
+    ------
+    ValueError
+        For another `class_type`; in an update, for labels or predictions that do not fit it.
+
+    Notes
+    -----
+    Labels and predictions are as of `F1`.  Source: seed ``gluon.metric.Fbeta``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.Fbeta(beta=2)
+    >>> metric.update(mx.np.array([1, 1, 0, 0]), mx.np.array([0.9, 0.8, 0.8, 0.7]))
+    >>> round(metric.get()[1], 3)
+    0.833
+    """
 
     def __init__(
         self,
@@ -191,7 +315,27 @@ class Fbeta(F1):
 
 @register
 class MCC(EvalMetric):
-    """Matthews' correlation coefficient of yes-or-no answers (1975)."""
+    """Matthews' correlation coefficient of yes-or-no answers (1975).
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels are 0 and 1, predictions as of `F1` with ``binary``.  Source: seed ``gluon.metric.MCC``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.MCC()
+    >>> metric.update(mx.np.array([1, 0, 1, 0]), mx.np.array([0.9, 0.1, 0.8, 0.7]))
+    >>> round(metric.get()[1], 3)
+    0.577
+    """
 
     def __init__(
         self,
@@ -217,7 +361,28 @@ class MCC(EvalMetric):
 
 @register
 class PCC(EvalMetric):
-    """Pearson's correlation of two discrete variables: Matthews' coefficient for many classes."""
+    """Pearson's correlation of two discrete variables: Matthews' coefficient for many classes.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: seed
+    ``gluon.metric.PCC``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.PCC()
+    >>> metric.update(mx.np.array([0, 1, 2]), mx.np.array([[0.9, 0.1, 0], [0.1, 0.9, 0], [0, 0, 1]]))
+    >>> round(metric.get()[1], 3)
+    1.0
+    """
 
     def __init__(
         self,
@@ -269,7 +434,7 @@ class PCC(EvalMetric):
 @register
 @alias("ce")
 class CrossEntropy(EvalMetric):
-    """Mean of ``-log(probability of the right class)``.
+    """Mean of ``-log(probability of the right class)``; also by the name ``ce``.
 
     Parameters
     ----------
@@ -281,6 +446,28 @@ class CrossEntropy(EvalMetric):
         Axis of the classes.
     from_logits : bool
         Predictions are scores before the softmax.
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Raises
+    ------
+    AssertionError
+        In an update, if there are not as many labels as rows of predictions.
+
+    Notes
+    -----
+    Labels (N, ...) are class numbers, predictions have one more axis.  Source: seed
+    ``gluon.metric.CrossEntropy``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.CrossEntropy()
+    >>> metric.update(mx.np.array([0, 1]), mx.np.array([[0.5, 0.5], [0.0, 1.0]]))
+    >>> round(metric.get()[1], 3)
+    0.347
     """
 
     def __init__(
@@ -298,7 +485,13 @@ class CrossEntropy(EvalMetric):
         self.axis, self.from_logits = axis, from_logits
 
     def update(self, labels: Any, preds: Any) -> None:
-        """Take class numbers and probabilities with one more axis."""
+        """Take class numbers and probabilities with one more axis.
+
+        Raises
+        ------
+        AssertionError
+            If there are not as many labels as rows of predictions.
+        """
         for label, pred in pairs(labels, preds):
             pred = numpy.moveaxis(pred.astype(float), self.axis, -1) if pred.ndim else pred
             if pred.ndim == 0 or label.size != pred.size // pred.shape[-1]:
@@ -317,7 +510,41 @@ class CrossEntropy(EvalMetric):
 
 @register
 class Perplexity(CrossEntropy):
-    """Exponential of the cross entropy."""
+    """Exponential of the cross entropy.
+
+    Parameters
+    ----------
+    eps : float
+        Smallest probability.
+    ignore_label : int, optional
+        Samples of this class do not count.
+    axis : int
+        Axis of the classes.
+    from_logits : bool
+        Predictions are scores before the softmax.
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Raises
+    ------
+    AssertionError
+        In an update, if there are not as many labels as rows of predictions.
+
+    Notes
+    -----
+    Labels (N, ...) are class numbers, predictions have one more axis.  Source: seed
+    ``gluon.metric.Perplexity``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.Perplexity()
+    >>> metric.update(mx.np.array([0, 1]), mx.np.array([[0.5, 0.5], [0.5, 0.5]]))
+    >>> round(metric.get()[1], 3)
+    2.0
+    """
 
     def __init__(
         self,

@@ -19,7 +19,20 @@ _CLASS_TYPES = ("binary", "multiclass", "multilabel")
 
 
 class Counts:
-    """True positives, false positives and false negatives of each class."""
+    """True positives, false positives and false negatives of each class.
+
+    Parameters
+    ----------
+    class_type : str
+        ``binary``, ``multiclass`` or ``multilabel``.
+    threshold : float or array (C,)
+        Predictions above it mean yes, where there is no choice among classes.
+
+    Raises
+    ------
+    ValueError
+        For another `class_type`.
+    """
 
     def __init__(self, class_type: str, threshold: Any) -> None:
         if class_type not in _CLASS_TYPES:
@@ -33,7 +46,13 @@ class Counts:
         self.total = 0
 
     def update(self, label: numpy.ndarray, pred: numpy.ndarray) -> None:
-        """Count a batch."""
+        """Count a batch.
+
+        Parameters
+        ----------
+        label, pred : numpy.ndarray
+            As `F1` describes them.
+        """
         want, got = getattr(self, f"_{self.class_type}")(label, pred)
         counts = [
             (want & got).sum(axis=0), (~want & got).sum(axis=0), (want & ~got).sum(axis=0),
@@ -85,7 +104,21 @@ class Counts:
         return (label == 1).reshape(-1, classes), got.reshape(-1, classes)
 
     def score(self, beta: float, average: str | None) -> Any:
-        """F score: of all classes together, their mean, or one each."""
+        """F score of the counts.
+
+        Parameters
+        ----------
+        beta : float
+            Weight of recall.
+        average : str, optional
+            ``micro``: of all classes together; ``macro``: mean over the classes; else one number
+            each.
+
+        Returns
+        -------
+        float or numpy.ndarray (C,)
+            The score.
+        """
         hits, false_yes, misses = self.hits, self.false_yes, self.misses
         if average == "micro":
             hits, false_yes, misses = hits.sum(), false_yes.sum(), misses.sum()

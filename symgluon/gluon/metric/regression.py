@@ -46,7 +46,27 @@ class _Samples(EvalMetric):
 
 @register
 class MAE(_Samples):
-    """Mean absolute error."""
+    """Mean absolute error.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels and predictions have one shape.  Source: seed ``gluon.metric.MAE``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.MAE()
+    >>> metric.update(mx.np.array([1.0, 2.0]), mx.np.array([1.0, 5.0]))
+    >>> metric.get()
+    ('mae', 1.5)
+    """
 
     def __init__(
         self,
@@ -62,7 +82,27 @@ class MAE(_Samples):
 
 @register
 class MSE(_Samples):
-    """Mean squared error."""
+    """Mean squared error.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels and predictions have one shape.  Source: seed ``gluon.metric.MSE``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.MSE()
+    >>> metric.update(mx.np.array([1.0, 2.0]), mx.np.array([1.0, 5.0]))
+    >>> metric.get()
+    ('mse', 4.5)
+    """
 
     def __init__(
         self,
@@ -78,7 +118,27 @@ class MSE(_Samples):
 
 @register
 class RMSE(MSE):
-    """Root of the mean squared error."""
+    """Root of the mean squared error.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels and predictions have one shape.  Source: seed ``gluon.metric.RMSE``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.RMSE()
+    >>> metric.update(mx.np.array([1.0, 2.0]), mx.np.array([4.0, 5.0]))
+    >>> metric.get()
+    ('rmse', 3.0)
+    """
 
     def __init__(
         self,
@@ -96,7 +156,30 @@ class RMSE(MSE):
 
 @register
 class MeanPairwiseDistance(_Samples):
-    """Mean distance of labels and predictions in the `p` norm."""
+    """Mean distance of labels and predictions.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+    p : float
+        Exponent of the norm.
+
+    Notes
+    -----
+    Labels and predictions are (N, ...); all axes but the first are one vector.  Source: seed
+    ``gluon.metric.MeanPairwiseDistance``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.MeanPairwiseDistance()
+    >>> metric.update(mx.np.array([[0.0, 0.0]]), mx.np.array([[3.0, 4.0]]))
+    >>> metric.get()
+    ('mpd', 5.0)
+    """
 
     def __init__(
         self,
@@ -115,7 +198,29 @@ class MeanPairwiseDistance(_Samples):
 
 @register
 class MeanCosineSimilarity(EvalMetric):
-    """Mean cosine of the angle between labels and predictions along the last axis."""
+    """Mean cosine of the angle between labels and predictions along the last axis.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+    eps : float
+        Smallest product of the lengths.
+
+    Notes
+    -----
+    Labels and predictions have one shape.  Source: seed ``gluon.metric.MeanCosineSimilarity``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.MeanCosineSimilarity()
+    >>> metric.update(mx.np.array([[1.0, 0.0]]), mx.np.array([[1.0, 1.0]]))
+    >>> round(metric.get()[1], 3)
+    0.707
+    """
 
     def __init__(
         self,
@@ -140,7 +245,27 @@ class MeanCosineSimilarity(EvalMetric):
 @register
 @alias("pearsonr")
 class PearsonCorrelation(EvalMetric):
-    """Pearson's correlation of labels and predictions over all batches."""
+    """Pearson's correlation over all batches; also by the name ``pearsonr``.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Labels and predictions have one shape.  Source: seed ``gluon.metric.PearsonCorrelation``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.PearsonCorrelation()
+    >>> metric.update(mx.np.array([1.0, 2.0, 3.0]), mx.np.array([2.0, 4.0, 6.0]))
+    >>> round(metric.get()[1], 3)
+    1.0
+    """
 
     def __init__(
         self,
@@ -185,7 +310,27 @@ class PearsonCorrelation(EvalMetric):
 
 @register
 class Loss(EvalMetric):
-    """Mean of what is printed as a loss."""
+    """Mean of losses; labels are ignored.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Predictions are arrays of any shape.  Source: seed ``gluon.metric.Loss``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.Loss()
+    >>> metric.update(mx.np.array([]), mx.np.array([1.0, 3.0]))
+    >>> metric.get()
+    ('loss', 2.0)
+    """
 
     def __init__(
         self,
@@ -196,7 +341,15 @@ class Loss(EvalMetric):
         super().__init__(name, output_names, label_names)
 
     def update(self, _: Any, preds: Any) -> None:
-        """Take losses; labels are ignored."""
+        """Take losses; labels are ignored.
+
+        Parameters
+        ----------
+        _ : object
+            Labels.
+        preds : array or list of array
+            Losses.
+        """
         for pred in preds if isinstance(preds, list | tuple) else [preds]:
             values = numbers(pred)
             self._add(values.sum(dtype=float), values.size)
@@ -204,7 +357,27 @@ class Loss(EvalMetric):
 
 @register
 class Torch(Loss):
-    """Mean of a loss, under another name."""
+    """Mean of losses, under another name.
+
+    Parameters
+    ----------
+    name : str
+        What `get` calls it.
+    output_names, label_names : list of str, optional
+        Which predictions and labels `update_dict` takes; all if left out.
+
+    Notes
+    -----
+    Predictions are arrays of any shape.  Source: seed ``gluon.metric.Torch``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> metric = mx.gluon.metric.Torch()
+    >>> metric.update(mx.np.array([]), mx.np.array([1.0, 3.0]))
+    >>> metric.get()
+    ('torch', 2.0)
+    """
 
     def __init__(
         self,

@@ -20,8 +20,15 @@ def get_model_file(name: str, root: str = _ROOT) -> str:
 
     Parameters
     ----------
+    name : str
+        The model.
     root : str
         Folder in which to look.
+
+    Returns
+    -------
+    str
+        Path of the file.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def get_model_file(name: str, root: str = _ROOT) -> str:
 
 
 def purge(root: str = _ROOT) -> None:
-    """Remove all parameter files in the folder of pretrained weights."""
+    """Remove all parameter files in the folder `root` of pretrained weights."""
     folder = os.path.expanduser(root)
     for path in glob.glob(os.path.join(glob.escape(folder), "*.params")):
         os.remove(path)

@@ -83,7 +83,7 @@ class _Conv(HybridBlock):
         return (first, second, *self._kernel)
 
     def infer_shape(self, x: Any, *args: Any) -> None:
-        """Set the number of input channels from the data."""
+        """Set the number of input channels of the weight from `x`."""
         at = x.ndim - 1 if self._layout.endswith("C") else 1
         self.weight.shape = self._weight_shape(x.shape[at])
 
@@ -97,7 +97,7 @@ class _Conv(HybridBlock):
         )  # fmt: skip
 
     def forward(self, x: Any) -> Any:
-        """Convolve, add, activate."""
+        """Convolve `x`, add the bias, activate."""
         weight, bias = data(self.weight, x), data(self.bias, x)
         if self._layout.endswith("C"):
             function = legacy_nn.deconvolution if self._transposed else legacy_nn.convolution
@@ -131,29 +131,59 @@ class _Conv(HybridBlock):
 
 
 class Conv1D(_Conv):
-    """1-D convolution: sums of products over a window.
+    """1-D convolution: sums of products of a window of the input with learned weights.
 
     Parameters
     ----------
     channels : int
         Number of output channels.
-    kernel_size : int or tuple of int
+    kernel_size : int or tuple of one int
         Size of the window.
-    strides, padding, dilation : int or tuple of int
+    strides, padding, dilation : int or tuple of one int
         Step of the window, zeros added on either side, distance between the places it reads.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCW`` or ``NWC``.
+        ``NCW`` or ``NWC``: the order of the axes of `x`, of the output and of the weight.
     activation : str, optional
-        Activation by name.
+        Activation by name (see `Activation`).
     use_bias : bool
         Add a bias.
-    in_channels : int, optional
-        Number of input channels; found at the first call if left out.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, W) to (N, channels, ...) with
-    ``(n + 2 * padding - dilation * (kernel - 1) - 1) // strides + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, W'), float
+        Along each spatial axis of size n: ``(n + 2 * padding - dilation * (kernel - 1) - 1) //
+        strides + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (channels, C / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv1D``; ONNX Conv.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv1D(channels=1, kernel_size=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.array([[[1.0, 2.0, 3.0]]]))
+    array([[[3., 5.]]])
     """
 
     def __init__(
@@ -179,7 +209,7 @@ class Conv1D(_Conv):
 
 
 class Conv2D(_Conv):
-    """2-D convolution: sums of products over a window.
+    """2-D convolution: sums of products of a window of the input with learned weights.
 
     Parameters
     ----------
@@ -190,18 +220,52 @@ class Conv2D(_Conv):
     strides, padding, dilation : int or tuple of int
         Step of the window, zeros added on either side, distance between the places it reads.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCHW`` or ``NHWC``.
+        ``NCHW`` or ``NHWC``: the order of the axes of `x`, of the output and of the weight.
     activation : str, optional
-        Activation by name.
+        Activation by name (see `Activation`).
     use_bias : bool
         Add a bias.
-    in_channels : int, optional
-        Number of input channels; found at the first call if left out.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, H, W) to (N, channels, ...) with
-    ``(n + 2 * padding - dilation * (kernel - 1) - 1) // strides + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, H', W'), float
+        Along each spatial axis of size n: ``(n + 2 * padding - dilation * (kernel - 1) - 1) //
+        strides + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (channels, C / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv2D``; ONNX Conv.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv2D(channels=1, kernel_size=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 2, 2, 3)))
+    array([[[[8., 8.]]]])
+    >>> mx.gluon.nn.Conv2D(8, 3, padding=1, groups=2, in_channels=4)
+    Conv2D(2 -> 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), groups=2)
+    >>> mx.gluon.nn.Conv2D(8, 3, layout="NHWC", in_channels=4).weight.shape
+    (8, 3, 3, 4)
     """
 
     def __init__(
@@ -227,7 +291,7 @@ class Conv2D(_Conv):
 
 
 class Conv3D(_Conv):
-    """3-D convolution: sums of products over a window.
+    """3-D convolution: sums of products of a window of the input with learned weights.
 
     Parameters
     ----------
@@ -238,18 +302,49 @@ class Conv3D(_Conv):
     strides, padding, dilation : int or tuple of int
         Step of the window, zeros added on either side, distance between the places it reads.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCDHW`` or ``NDHWC``.
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x`, of the output and of the weight.
     activation : str, optional
-        Activation by name.
+        Activation by name (see `Activation`).
     use_bias : bool
         Add a bias.
-    in_channels : int, optional
-        Number of input channels; found at the first call if left out.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call. (It always is, with 3 axes, as in
+        MXNet.)
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, D, H, W) to (N, channels, ...) with
-    ``(n + 2 * padding - dilation * (kernel - 1) - 1) // strides + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, D', H', W'), float
+        Along each spatial axis of size n: ``(n + 2 * padding - dilation * (kernel - 1) - 1) //
+        strides + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (channels, C / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv3D``; ONNX Conv.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv3D(channels=1, kernel_size=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 2, 4, 4, 4))).shape
+    (1, 1, 3, 3, 3)
     """
 
     def __init__(
@@ -281,19 +376,55 @@ class Conv1DTranspose(_Conv):
     ----------
     channels : int
         Number of output channels.
-    kernel_size : int or tuple of int
+    kernel_size : int or tuple of one int
         Size of the window.
-    strides, padding, output_padding, dilation : int or tuple of int
-        Those of the convolution; `output_padding` is added to the size of the result.
+    strides, padding, dilation : int or tuple of one int
+        Those of the convolution whose input this output would be.
+    output_padding : int or tuple of one int
+        Added to the size of the output.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCW`` or ``NWC``.
-    activation, use_bias, in_channels
-        As `Conv1D`.
+        ``NCW`` or ``NWC``: the order of the axes of `x`, of the output and of the weight.
+    activation : str, optional
+        Activation by name (see `Activation`).
+    use_bias : bool
+        Add a bias.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, W) to (N, channels, ...) with ``(n - 1) * strides - 2 * padding +
-    dilation * (kernel - 1) + output_padding + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, W'), float
+        Along each spatial axis of size n: ``(n - 1) * strides - 2 * padding + dilation * (kernel -
+        1) + output_padding + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv1DTranspose``; ONNX ConvTranspose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv1DTranspose(channels=1, kernel_size=2, strides=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.array([[[1.0, 2.0]]]))
+    array([[[1., 1., 2., 2.]]])
     """
 
     _transposed = True
@@ -330,17 +461,54 @@ class Conv2DTranspose(_Conv):
         Number of output channels.
     kernel_size : int or tuple of int
         Size of the window.
-    strides, padding, output_padding, dilation : int or tuple of int
-        Those of the convolution; `output_padding` is added to the size of the result.
+    strides, padding, dilation : int or tuple of int
+        Those of the convolution whose input this output would be.
+    output_padding : int or tuple of int
+        Added to the size of the output.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCHW`` or ``NHWC``.
-    activation, use_bias, in_channels
-        As `Conv2D`.
+        ``NCHW`` or ``NHWC``: the order of the axes of `x`, of the output and of the weight.
+    activation : str, optional
+        Activation by name (see `Activation`).
+    use_bias : bool
+        Add a bias.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, H, W) to (N, channels, ...) with ``(n - 1) * strides - 2 * padding +
-    dilation * (kernel - 1) + output_padding + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, H', W'), float
+        Along each spatial axis of size n: ``(n - 1) * strides - 2 * padding + dilation * (kernel -
+        1) + output_padding + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv2DTranspose``; ONNX ConvTranspose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv2DTranspose(channels=1, kernel_size=2, strides=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 2, 1, 2)))
+    array([[[[2., 2., 2., 2.],
+             [2., 2., 2., 2.]]]])
     """
 
     _transposed = True
@@ -377,17 +545,54 @@ class Conv3DTranspose(_Conv):
         Number of output channels.
     kernel_size : int or tuple of int
         Size of the window.
-    strides, padding, output_padding, dilation : int or tuple of int
-        Those of the convolution; `output_padding` is added to the size of the result.
+    strides, padding, dilation : int or tuple of int
+        Those of the convolution whose input this output would be.
+    output_padding : int or tuple of int
+        Added to the size of the output.
     groups : int
-        Groups of channels that do not see each other.
+        Groups of channels that do not see each other; it divides both numbers of channels.
     layout : str
-        ``NCDHW`` or ``NDHWC``.
-    activation, use_bias, in_channels
-        As `Conv3D`.
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x`, of the output and of the weight.
+    activation : str, optional
+        Activation by name (see `Activation`).
+    use_bias : bool
+        Add a bias.
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of weight and bias; None: what ``initialize`` is given.
+    in_channels : int
+        Number of input channels; 0: found at the first call. (It always is, with 3 axes, as in
+        MXNet.)
+    **kwargs : dtype
+        ``dtype``, that of weight and bias.
 
-    Shapes: (N, C, D, H, W) to (N, channels, ...) with ``(n - 1) * strides - 2 * padding +
-    dilation * (kernel - 1) + output_padding + 1`` along each spatial axis.
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, channels, D', H', W'), float
+        Along each spatial axis of size n: ``(n - 1) * strides - 2 * padding + dilation * (kernel -
+        1) + output_padding + 1``.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
+    Source: seed ``gluon.nn.Conv3DTranspose``; ONNX ConvTranspose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.Conv3DTranspose(channels=1, kernel_size=2, strides=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 2, 4, 4, 4))).shape
+    (1, 1, 8, 8, 8)
     """
 
     _transposed = True

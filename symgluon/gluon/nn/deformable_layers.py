@@ -83,7 +83,7 @@ class _Deformable(HybridBlock):
         return (channels, -1 if unknown else in_channels // self._groups, *self._kernel)
 
     def infer_shape(self, x: Any) -> None:
-        """Set the number of input channels from the data."""
+        """Set the number of input channels of both weights from `x`."""
         self.offset_weight.shape = self._weight_shape(self._offset_channels, x.shape[1])
         self.deformable_conv_weight.shape = self._weight_shape(self._channels, x.shape[1])
 
@@ -115,24 +115,63 @@ class _Deformable(HybridBlock):
 
 
 class DeformableConvolution(_Deformable):
-    """2-D convolution that reads at offsets which another convolution gives (arXiv:1703.06211).
+    """2-D convolution that reads at offsets which another convolution of the same input gives.
 
     Parameters
     ----------
     channels : int
         Number of output channels.
-    kernel_size, strides, padding, dilation, groups
-        As `Conv2D`, of both convolutions.
+    kernel_size, strides, padding, dilation : int or tuple of int
+        Of both convolutions, as in `Conv2D`.
+    groups : int
+        Groups of channels that do not see each other, in both convolutions.
     num_deformable_group : int
-        Groups of channels with offsets of their own.
-    use_bias, offset_use_bias : bool
-        Add a bias to the result, to the offsets.
-    in_channels : int, optional
-        Number of input channels; found at the first call if left out.
-    op_name, adj
-        Accepted, without effect.
+        Groups of input channels with offsets of their own.
+    layout : str
+        ``NCHW``.
+    use_bias : bool
+        Add a bias to the output.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    activation : str, optional
+        Activation by name (see `Activation`).
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of the convolution at the offsets.
+    offset_weight_initializer, offset_bias_initializer : Initializer or str
+        Of the convolution that gives the offsets.
+    offset_use_bias : bool
+        Add a bias to the offsets.
+    op_name, adj : object
+        Accepted for MXNet's sake, without effect.
 
-    Shapes: (N, C, H, W) to (N, channels, H', W').
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H', W'), float
+        Sizes as of `Conv2D`.
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Values between places are interpolated linearly; beyond the edge they are 0.  The parameters
+    are ``deformable_conv_weight``, ``deformable_conv_bias``, ``offset_weight`` and
+    ``offset_bias``.  Source: seed ``gluon.nn.DeformableConvolution``; arXiv:1703.06211; ONNX
+    GatherElements, MatMul.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.DeformableConvolution(1, kernel_size=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 1, 2, 3)))  # offsets start as 0: a plain convolution
+    array([[[[4., 4.]]]])
     """
 
     def __init__(
@@ -164,7 +203,7 @@ class DeformableConvolution(_Deformable):
         )  # fmt: skip
 
     def forward(self, x: Any) -> Any:
-        """Find the offsets and convolve."""
+        """Find the offsets from `x` and convolve."""
         out = call(
             deformable.deformable_convolution, x, self._offsets(x),
             data(self.deformable_conv_weight, x), data(self.deformable_conv_bias, x), **self._attrs,
@@ -173,9 +212,62 @@ class DeformableConvolution(_Deformable):
 
 
 class ModulatedDeformableConvolution(_Deformable):
-    """Deformable convolution with a factor for each place it reads (arXiv:1811.11168).
+    """Deformable convolution with a learned factor for each place that it reads.
 
-    Parameters as `DeformableConvolution`; the factors are sigmoids, times 2.
+    Parameters
+    ----------
+    channels : int
+        Number of output channels.
+    kernel_size, strides, padding, dilation : int or tuple of int
+        Of both convolutions, as in `Conv2D`.
+    groups : int
+        Groups of channels that do not see each other, in both convolutions.
+    num_deformable_group : int
+        Groups of input channels with offsets of their own.
+    layout : str
+        ``NCHW``.
+    use_bias : bool
+        Add a bias to the output.
+    in_channels : int
+        Number of input channels; 0: found at the first call.
+    activation : str, optional
+        Activation by name (see `Activation`).
+    weight_initializer, bias_initializer : Initializer or str, optional
+        Of the convolution at the offsets.
+    offset_weight_initializer, offset_bias_initializer : Initializer or str
+        Of the convolution that gives the offsets.
+    offset_use_bias : bool
+        Add a bias to the offsets.
+    op_name, adj : object
+        Accepted for MXNet's sake, without effect.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H', W'), float
+        Sizes as of `Conv2D`.
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    The factors are twice the sigmoid of what the first convolution gives, 1 to begin with.  The
+    parameters are named as those of `DeformableConvolution`.  Source: seed
+    ``gluon.nn.ModulatedDeformableConvolution``; arXiv:1811.11168; ONNX GatherElements, MatMul.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.ModulatedDeformableConvolution(1, kernel_size=2)
+    >>> layer.initialize(init="ones")
+    >>> layer(mx.np.ones((1, 1, 2, 3)))
+    array([[[[4., 4.]]]])
     """
 
     _per_place = 3
@@ -209,7 +301,7 @@ class ModulatedDeformableConvolution(_Deformable):
         )  # fmt: skip
 
     def forward(self, x: Any) -> Any:
-        """Find offsets and factors, and convolve."""
+        """Find offsets and factors from `x`, and convolve."""
         found = self._offsets(x)
         split = 2 * self._places
         head = slice(None)

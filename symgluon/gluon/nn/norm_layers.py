@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from symgluon import distributed
+from symgluon.errors import AttributeValueError
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.nn.common import call, data, run
+from symgluon.gluon.nn.common import call, data, need_float, run
 from symgluon.gluon.parameter import Parameter
 from symgluon.ir.op import OPS, Op
 from symgluon.ir.types import normalize_axis
@@ -70,19 +71,26 @@ class _BatchNorm(HybridBlock):
         self.running_var = vector("running_var", running_variance_initializer, "null")
 
     def infer_shape(self, x: Any, *args: Any) -> None:
-        """Set the number of channels from the data."""
+        """Set the number of channels from `x`."""
         size = x.shape[normalize_axis(self._axis, x.ndim)]
         for parameter in self._reg_params.values():
             parameter.shape = (size,)
 
     def cast(self, dtype: Any) -> None:
-        """Cast; with float16 data the parameters stay float32."""
+        """Cast the parameters; with float16 data they stay float32.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Of the data; float16 casts the parameters to float32.
+        """
         if np.dtype(dtype).name == "float16":
             dtype = "float32"
         super().cast(dtype)
 
     def forward(self, x: Any) -> Any:
-        """Normalise; in training mode by the batch, updating the running statistics."""
+        """Normalise `x`; in training mode by the batch, updating the running statistics."""
+        need_float(self, x)
         operands = [
             data(p, x) for p in (self.gamma, self.beta, self.running_mean, self.running_var)
         ]
@@ -106,25 +114,127 @@ class _BatchNorm(HybridBlock):
 
 
 class BatchNorm(_BatchNorm):
-    """Batch normalisation (arXiv:1502.03167).
+    """Batch normalisation: each channel gets mean 0 and variance 1 over the batch.
 
     Parameters
     ----------
     axis : int
         Axis of the channels, of any sign.
     momentum : float
-        ``running = momentum * running + (1 - momentum) * batch``, in the forward of training mode.
+        Share of the old value in ``running = momentum * running + (1 - momentum) * batch``.
     epsilon : float
         Added to the variance.
-    center, scale : bool
-        Learn the shift beta, the scale gamma.
+    center : bool
+        Learn the shift ``beta``; otherwise it keeps its initial value.
+    scale : bool
+        Learn the scale ``gamma``; otherwise the scale is 1.
     use_global_stats : bool
-        Use the running statistics in training mode too.
+        Normalise by the running statistics in training mode too, and leave them as they are.
+    beta_initializer, gamma_initializer : Initializer or str
+        Of shift and scale.
+    running_mean_initializer, running_variance_initializer : Initializer or str
+        Of the running statistics.
+    in_channels : int
+        Number of channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array of any shape with two axes or more, float
+        ``(N, C, ...)`` for ``axis=1``.
+
+    Outputs
+    -------
+    array of any shape, float
+        Shape and dtype of `x`: ``gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    Raises
+    ------
+    DTypeError
+        In a call, for integers or bools: results would be cut to whole numbers.
+
+    Notes
+    -----
+    In training mode mean and (biased) variance are those of the batch, and the forward itself
+    changes ``running_mean`` and ``running_var``; otherwise these two are used.  All four
+    parameters have shape (C,).  Source: seed ``gluon.nn.BatchNorm``; arXiv:1502.03167; ONNX
+    BatchNormalization.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.BatchNorm()
+    >>> layer.initialize()
+    >>> x = mx.np.array([[1.0], [3.0]])
+    >>> with mx.autograd.record():
+    ...     print(layer(x).asnumpy().round(3).tolist())
+    [[-1.0], [1.0]]
+    >>> layer.running_mean.data().asnumpy().round(3)
+    array([0.2], dtype=float32)
+    >>> layer(x).shape
+    (2, 1)
     """
 
 
 class BatchNormReLU(_BatchNorm):
-    """Batch normalisation, then relu."""
+    """Batch normalisation, then relu.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the channels, of any sign.
+    momentum : float
+        Share of the old value in ``running = momentum * running + (1 - momentum) * batch``.
+    epsilon : float
+        Added to the variance.
+    center : bool
+        Learn the shift ``beta``; otherwise it keeps its initial value.
+    scale : bool
+        Learn the scale ``gamma``; otherwise the scale is 1.
+    use_global_stats : bool
+        Normalise by the running statistics in training mode too, and leave them as they are.
+    beta_initializer, gamma_initializer : Initializer or str
+        Of shift and scale.
+    running_mean_initializer, running_variance_initializer : Initializer or str
+        Of the running statistics.
+    in_channels : int
+        Number of channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array of any shape with two axes or more, float
+        ``(N, C, ...)`` for ``axis=1``.
+
+    Outputs
+    -------
+    array of any shape, float
+        Shape and dtype of `x`: ``relu(gamma * (x - mean) / sqrt(variance + epsilon) + beta)``.
+
+    Raises
+    ------
+    DTypeError
+        In a call, for integers or bools: results would be cut to whole numbers.
+
+    Notes
+    -----
+    In training mode mean and (biased) variance are those of the batch, and the forward itself
+    changes ``running_mean`` and ``running_var``; otherwise these two are used.  All four
+    parameters have shape (C,).  Source: seed ``gluon.nn.BatchNormReLU``; arXiv:1502.03167; ONNX
+    BatchNormalization, Relu.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.BatchNormReLU()
+    >>> layer.initialize()
+    >>> x = mx.np.array([[1.0], [3.0]])
+    >>> with mx.autograd.record():
+    ...     print(layer(x).asnumpy().round(3).tolist())
+    [[0.0], [1.0]]
+    >>> layer.running_mean.data().asnumpy().round(3)
+    array([0.2], dtype=float32)
+    >>> layer(x).shape
+    (2, 1)
+    """
 
     _relu = True
 
@@ -188,7 +298,9 @@ class SyncBatchNorm(_BatchNorm):
         **kwargs: Any,
     ) -> None:
         if num_devices is not None and num_devices < 1:
-            raise ValueError(f"SyncBatchNorm: num_devices must be positive, received {num_devices}")
+            raise ValueError(
+                f"SyncBatchNorm: num_devices must be positive, received {num_devices}"
+            )
         super().__init__(
             1, momentum, epsilon, center, scale, use_global_stats, beta_initializer,
             gamma_initializer, running_mean_initializer, running_variance_initializer, in_channels,
@@ -266,17 +378,63 @@ class _Affine(HybridBlock):
                               init=beta_initializer, allow_deferred_init=True)  # fmt: skip
 
     def _cells(self, x: Any) -> tuple[Any, Any]:
+        need_float(self, x)
         return data(self.gamma, x), data(self.beta, x)
 
     def infer_shape(self, data: Any, *args: Any) -> None:
-        """Set the number of channels from the data."""
+        """Set the number of channels from `data`."""
         size = data.shape[normalize_axis(self._axis, data.ndim)]
         self.gamma.shape = (size,)
         self.beta.shape = (size,)
 
 
 class LayerNorm(_Affine):
-    """Normalise over one axis (arXiv:1607.06450)."""
+    """Normalise over one axis, each place of the others for itself.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of any sign.
+    epsilon : float
+        Added to the variance.
+    center : bool
+        Learn the shift ``beta``; otherwise it keeps its initial value.
+    scale : bool
+        Learn the scale ``gamma``; otherwise it keeps its initial value.
+    beta_initializer, gamma_initializer : Initializer or str
+        Of shift and scale.
+    in_channels : int
+        Size of `axis`; 0: found at the first call.
+
+    Inputs
+    ------
+    data : array of any shape, float
+
+    Outputs
+    -------
+    array of any shape, float
+        Shape and dtype of `data`: ``gamma * (data - mean) / sqrt(variance + epsilon) + beta`` with
+        mean and variance along `axis`.
+
+    Raises
+    ------
+    DTypeError
+        In a call, for integers or bools: results would be cut to whole numbers.
+
+    Notes
+    -----
+    ``gamma`` and ``beta`` have shape (size of `axis`,).  Source: seed ``gluon.nn.LayerNorm``;
+    arXiv:1607.06450; ONNX LayerNormalization.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.LayerNorm()
+    >>> layer.initialize()
+    >>> layer(mx.np.array([[1.0, 3.0], [0.0, 20.0]])).asnumpy().round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -293,7 +451,7 @@ class LayerNorm(_Affine):
         self._op = OPS["layer_norm"](axis=axis, eps=epsilon)
 
     def forward(self, data: Any) -> Any:
-        """Normalise, scale, shift."""
+        """Normalise `data`, scale, shift."""
         return run(self._op, data, *self._cells(data))
 
     def __repr__(self) -> str:
@@ -305,7 +463,57 @@ class LayerNorm(_Affine):
 
 
 class GroupNorm(_Affine):
-    """Normalise groups of channels (arXiv:1803.08494); gamma and beta one a channel."""
+    """Normalise groups of channels, each sample for itself.
+
+    Parameters
+    ----------
+    num_groups : int
+        Number of groups; it divides the number of channels.
+    epsilon : float
+        Added to the variance.
+    center : bool
+        Learn the shift ``beta``; otherwise it keeps its initial value.
+    scale : bool
+        Learn the scale ``gamma``; otherwise it keeps its initial value.
+    beta_initializer, gamma_initializer : Initializer or str
+        Of shift and scale.
+    in_channels : int
+        Number of channels; 0: found at the first call.
+
+    Inputs
+    ------
+    data : array (N, C, ...), float
+
+    Outputs
+    -------
+    array (N, C, ...), float
+        ``gamma * (data - mean) / sqrt(variance + epsilon) + beta`` with mean and variance over the
+        channels of a group and all places.
+
+    Raises
+    ------
+    AttributeValueError
+        If `num_groups` is not positive.
+    ShapeError
+        In a call, if `num_groups` does not divide the number of channels, or there are fewer than
+        three axes.
+    DTypeError
+        In a call, for integers or bools: results would be cut to whole numbers.
+
+    Notes
+    -----
+    ``gamma`` and ``beta`` have shape (C,): one number a channel.  Source: seed
+    ``gluon.nn.GroupNorm``; arXiv:1803.08494; ONNX InstanceNormalization of merged channels.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.GroupNorm(num_groups=2)
+    >>> layer.initialize()
+    >>> layer(mx.np.array([[[1.0, 3.0], [0.0, 20.0]]])).asnumpy().round(3)
+    array([[[-1.,  1.],
+            [-1.,  1.]]], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -317,12 +525,16 @@ class GroupNorm(_Affine):
         gamma_initializer: Any = "ones",
         in_channels: int = 0,
     ) -> None:
+        if num_groups < 1:
+            raise AttributeValueError(
+                f"GroupNorm: num_groups is at least 1, received {num_groups}"
+            )
         super().__init__(1, center, scale, beta_initializer, gamma_initializer, in_channels)
         self._num_groups, self._epsilon = num_groups, epsilon
         self._op = OPS["group_norm"](num_groups=num_groups, eps=epsilon)
 
     def forward(self, data: Any) -> Any:
-        """Normalise, scale, shift."""
+        """Normalise `data`, scale, shift."""
         return run(self._op, data, *self._cells(data))
 
     def __repr__(self) -> str:
@@ -333,7 +545,55 @@ class GroupNorm(_Affine):
 
 
 class InstanceNorm(_Affine):
-    """Normalise each channel of each sample (arXiv:1607.08022)."""
+    """Normalise each channel of each sample.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the channels, of any sign.
+    epsilon : float
+        Added to the variance.
+    center : bool
+        Learn the shift ``beta``; otherwise it keeps its initial value.
+    scale : bool
+        Learn the scale ``gamma``; otherwise it keeps its initial value.
+    beta_initializer, gamma_initializer : Initializer or str
+        Of shift and scale.
+    in_channels : int
+        Number of channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array (N, C, ...), float
+
+    Outputs
+    -------
+    array (N, C, ...), float
+        ``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with mean and variance over all
+        places of a channel.
+
+    Raises
+    ------
+    DTypeError
+        In a call, for integers or bools: results would be cut to whole numbers.
+    ShapeError
+        In a call, for data without a spatial axis.
+
+    Notes
+    -----
+    ``gamma`` and ``beta`` have shape (C,).  Unlike the other normalisations it does not learn the
+    scale by default.  Source: seed ``gluon.nn.InstanceNorm``; arXiv:1607.08022; ONNX
+    InstanceNormalization.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.nn.InstanceNorm()
+    >>> layer.initialize()
+    >>> layer(mx.np.array([[[1.0, 3.0], [0.0, 20.0]]])).asnumpy().round(3)
+    array([[[-1.,  1.],
+            [-1.,  1.]]], dtype=float32)
+    """
 
     def __init__(
         self,
@@ -353,7 +613,7 @@ class InstanceNorm(_Affine):
         self._op = OPS["instance_norm"](axis=axis, eps=epsilon)
 
     def forward(self, x: Any) -> Any:
-        """Normalise, scale, shift."""
+        """Normalise `x`, scale, shift."""
         return run(self._op, x, *self._cells(x))
 
     def __repr__(self) -> str:

@@ -13,7 +13,40 @@ __all__ = ["PixelShuffle1D", "PixelShuffle2D", "PixelShuffle3D", "ReflectionPad2
 
 
 class ReflectionPad2D(HybridBlock):
-    """Pad (N, C, H, W) by reflection; `padding` is one number or the eight of ``npx.pad``."""
+    """Pad the last two axes with what lies on the other side of the edge, the edge itself left out.
+
+    Parameters
+    ----------
+    padding : int or tuple of 8 int
+        Width on all four sides, or the pairs (before, after) of all four axes, the first four
+        being 0.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, C, H + 2 * padding, W + 2 * padding), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another number of widths.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.ReflectionPad2D``; ONNX Pad.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.ReflectionPad2D(1)(mx.np.arange(4.0).reshape(1, 1, 2, 2))
+    array([[[[3., 2., 3., 2.],
+             [1., 0., 1., 0.],
+             [3., 2., 3., 2.],
+             [1., 0., 1., 0.]]]])
+    """
 
     def __init__(self, padding: Any = 0) -> None:
         super().__init__()
@@ -38,7 +71,7 @@ class _PixelShuffle(HybridBlock):
         self._factors = tuple_of(factor, self._rank, "factor")
 
     def forward(self, x: Any) -> Any:
-        """(N, f1 f2 ... C, H, W, ...) to (N, C, H f1, W f2, ...)."""
+        """Move factors of the channels of `x` into its spatial axes."""
         return call(self._shuffle, x)
 
     def _shuffle(self, x: Any) -> Any:
@@ -60,16 +93,109 @@ class _PixelShuffle(HybridBlock):
 
 
 class PixelShuffle1D(_PixelShuffle):
-    """(N, f C, W) to (N, C, W f)."""
+    """Move parts of the channels into the spatial axis, which grow.
+
+    Parameters
+    ----------
+    factor : int or tuple of one int
+        By how much the axis grows: f.
+
+    Inputs
+    ------
+    x : array (N, f * C, W), any dtype
+
+    Outputs
+    -------
+    array (N, C, W * f), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        If `factor` has another length.
+    ShapeError
+        In a call, if f does not divide the number of channels.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.PixelShuffle1D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.PixelShuffle1D(2)(mx.np.array([[[1.0, 2.0], [3.0, 4.0]]]))
+    array([[[1., 3., 2., 4.]]])
+    """
 
 
 class PixelShuffle2D(_PixelShuffle):
-    """(N, f1 f2 C, H, W) to (N, C, H f1, W f2)."""
+    """Move parts of the channels into the 2 spatial axes, which grow.
+
+    Parameters
+    ----------
+    factor : int or tuple of int
+        By how much each axis grows: f1, f2.
+
+    Inputs
+    ------
+    x : array (N, f1 * f2 * C, H, W), any dtype
+
+    Outputs
+    -------
+    array (N, C, H * f1, W * f2), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        If `factor` has another length.
+    ShapeError
+        In a call, if f1 * f2 does not divide the number of channels.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.PixelShuffle2D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.PixelShuffle2D((2, 3))(mx.np.ones((1, 6 * 5, 2, 2))).shape
+    (1, 5, 4, 6)
+    """
 
     _rank = 2
 
 
 class PixelShuffle3D(_PixelShuffle):
-    """(N, f1 f2 f3 C, D, H, W) to (N, C, D f1, H f2, W f3)."""
+    """Move parts of the channels into the 3 spatial axes, which grow.
+
+    Parameters
+    ----------
+    factor : int or tuple of int
+        By how much each axis grows: f1, f2, f3.
+
+    Inputs
+    ------
+    x : array (N, f1 * f2 * f3 * C, D, H, W), any dtype
+
+    Outputs
+    -------
+    array (N, C, D * f1, H * f2, W * f3), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        If `factor` has another length.
+    ShapeError
+        In a call, if f1 * f2 * f3 does not divide the number of channels.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.PixelShuffle3D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.PixelShuffle3D((2, 3, 4))(mx.np.ones((1, 24 * 5, 2, 2, 2))).shape
+    (1, 5, 4, 6, 8)
+    """
 
     _rank = 3

@@ -58,7 +58,7 @@ class _Pooling(HybridBlock):
             self._kwargs["count_include_pad"] = count_include_pad
 
     def forward(self, x: Any) -> Any:
-        """Pool."""
+        """Pool `x`."""
         kw = self._kwargs
         if kw["layout"].endswith("C"):
             return call(legacy_nn.pooling, x, **kw)
@@ -95,12 +95,42 @@ class MaxPool1D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
+    pool_size : int or tuple of one int
+        Size of the window.
+    strides : int or tuple of one int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of one int
+        What is added on either side: never the largest.
     layout : str
-        ``NCW`` or ``NWC``.
+        ``NCW`` or ``NWC``: the order of the axes of `x` and of the output.
     ceil_mode : bool
         Round the number of windows up, not down.
+
+    Inputs
+    ------
+    x : array (N, C, W), float or int
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.MaxPool1D``; ONNX MaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.MaxPool1D()(mx.np.array([[[1.0, 2.0, 3.0, 4.0]]]))
+    array([[[2., 4.]]])
     """
 
     def __init__(
@@ -119,12 +149,44 @@ class MaxPool2D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
+    pool_size : int or tuple of int
+        Size of the window.
+    strides : int or tuple of int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of int
+        What is added on either side: never the largest.
     layout : str
-        ``NCHW`` or ``NHWC``.
+        ``NCHW`` or ``NHWC``: the order of the axes of `x` and of the output.
     ceil_mode : bool
         Round the number of windows up, not down.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float or int
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, H', W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.MaxPool2D``; ONNX MaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.MaxPool2D()(mx.np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[5., 7.]]]])
+    >>> mx.gluon.nn.MaxPool2D(3, strides=2, ceil_mode=True)(mx.np.ones((1, 1, 6, 6))).shape
+    (1, 1, 3, 3)
     """
 
     def __init__(
@@ -143,12 +205,42 @@ class MaxPool3D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
-    layout : str
-        ``NCDHW`` or ``NDHWC``.
+    pool_size : int or tuple of int
+        Size of the window.
+    strides : int or tuple of int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of int
+        What is added on either side: never the largest.
     ceil_mode : bool
         Round the number of windows up, not down.
+    layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float or int
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, D', H', W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.MaxPool3D``; ONNX MaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.MaxPool3D()(mx.np.ones((1, 2, 4, 4, 6))).shape
+    (1, 2, 2, 2, 3)
     """
 
     def __init__(
@@ -167,14 +259,44 @@ class AvgPool1D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
+    pool_size : int or tuple of one int
+        Size of the window.
+    strides : int or tuple of one int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of one int
+        What is added on either side: zeros.
     layout : str
-        ``NCW`` or ``NWC``.
+        ``NCW`` or ``NWC``: the order of the axes of `x` and of the output.
     ceil_mode : bool
         Round the number of windows up, not down.
     count_include_pad : bool
-        Whether the padding counts in the number of elements.
+        Whether the padding counts in the number of values.
+
+    Inputs
+    ------
+    x : array (N, C, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.AvgPool1D``; ONNX AveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.AvgPool1D()(mx.np.array([[[1.0, 2.0, 3.0, 4.0]]]))
+    array([[[1.5, 3.5]]])
     """
 
     def __init__(
@@ -196,14 +318,46 @@ class AvgPool2D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
-    layout : str
-        ``NCHW`` or ``NHWC``.
+    pool_size : int or tuple of int
+        Size of the window.
+    strides : int or tuple of int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of int
+        What is added on either side: zeros.
     ceil_mode : bool
         Round the number of windows up, not down.
+    layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of `x` and of the output.
     count_include_pad : bool
-        Whether the padding counts in the number of elements.
+        Whether the padding counts in the number of values.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, H', W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.AvgPool2D``; ONNX AveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.AvgPool2D()(mx.np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[2.5, 4.5]]]])
+    >>> mx.gluon.nn.AvgPool2D(3, strides=2, ceil_mode=True)(mx.np.ones((1, 1, 6, 6))).shape
+    (1, 1, 3, 3)
     """
 
     def __init__(
@@ -225,14 +379,44 @@ class AvgPool3D(_Pooling):
 
     Parameters
     ----------
-    pool_size, strides, padding : int or tuple of int
-        Size of the window, its step (`pool_size` if left out), and what is added on either side.
-    layout : str
-        ``NCDHW`` or ``NDHWC``.
+    pool_size : int or tuple of int
+        Size of the window.
+    strides : int or tuple of int, optional
+        Its step; `pool_size` if left out.
+    padding : int or tuple of int
+        What is added on either side: zeros.
     ceil_mode : bool
         Round the number of windows up, not down.
+    layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x` and of the output.
     count_include_pad : bool
-        Whether the padding counts in the number of elements.
+        Whether the padding counts in the number of values.
+
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float
+        In the order of `layout`.
+
+    Outputs
+    -------
+    array (N, C, D', H', W'), dtype of `x`
+        Along each spatial axis of size n: ``(n + 2 * padding - pool_size) // strides + 1``, with
+        `ceil_mode` rounded up.
+
+    Raises
+    ------
+    AssertionError
+        For another layout, or a window of another rank.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.AvgPool3D``; ONNX AveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.nn.AvgPool3D()(mx.np.ones((1, 2, 4, 4, 6))).shape
+    (1, 2, 2, 2, 3)
     """
 
     def __init__(
@@ -250,42 +434,222 @@ class AvgPool3D(_Pooling):
 
 
 class GlobalMaxPool1D(_Pooling):
-    """Largest value of each channel over its 1 spatial axis, which stays with size 1."""
+    """Largest value of each channel over its spatial axis, which stays with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCW`` or ``NWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, W), float
+
+    Outputs
+    -------
+    array (N, C, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalMaxPool1D``; ONNX GlobalMaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(4.0).reshape(1, 2, 2)
+    >>> mx.gluon.nn.GlobalMaxPool1D()(x).reshape(2)
+    array([1., 3.])
+    """
 
     def __init__(self, layout: str = "NCW") -> None:
         super().__init__(1, "max", 1, None, 0, layout, True, global_pool=True)
 
 
 class GlobalMaxPool2D(_Pooling):
-    """Largest value of each channel over all 2 spatial axes, which stay with size 1."""
+    """Largest value of each channel over its 2 spatial axes, which stay with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, C, 1, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalMaxPool2D``; ONNX GlobalMaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(8.0).reshape(1, 2, 2, 2)
+    >>> mx.gluon.nn.GlobalMaxPool2D()(x).reshape(2)
+    array([3., 7.])
+    """
 
     def __init__(self, layout: str = "NCHW") -> None:
         super().__init__(2, "max", 1, None, 0, layout, True, global_pool=True)
 
 
 class GlobalMaxPool3D(_Pooling):
-    """Largest value of each channel over all 3 spatial axes, which stay with size 1."""
+    """Largest value of each channel over its 3 spatial axes, which stay with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float
+
+    Outputs
+    -------
+    array (N, C, 1, 1, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalMaxPool3D``; ONNX GlobalMaxPool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(16.0).reshape(1, 2, 2, 2, 2)
+    >>> mx.gluon.nn.GlobalMaxPool3D()(x).reshape(2)
+    array([ 7., 15.])
+    """
 
     def __init__(self, layout: str = "NCDHW") -> None:
         super().__init__(3, "max", 1, None, 0, layout, True, global_pool=True)
 
 
 class GlobalAvgPool1D(_Pooling):
-    """Mean of each channel over its 1 spatial axis, which stays with size 1."""
+    """Mean of each channel over its spatial axis, which stays with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCW`` or ``NWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, W), float
+
+    Outputs
+    -------
+    array (N, C, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalAvgPool1D``; ONNX GlobalAveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(4.0).reshape(1, 2, 2)
+    >>> mx.gluon.nn.GlobalAvgPool1D()(x).reshape(2)
+    array([0.5, 2.5])
+    """
 
     def __init__(self, layout: str = "NCW") -> None:
         super().__init__(1, "avg", 1, None, 0, layout, True, global_pool=True)
 
 
 class GlobalAvgPool2D(_Pooling):
-    """Mean of each channel over all 2 spatial axes, which stay with size 1."""
+    """Mean of each channel over its 2 spatial axes, which stay with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, C, 1, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalAvgPool2D``; ONNX GlobalAveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(8.0).reshape(1, 2, 2, 2)
+    >>> mx.gluon.nn.GlobalAvgPool2D()(x).reshape(2)
+    array([1.5, 5.5])
+    """
 
     def __init__(self, layout: str = "NCHW") -> None:
         super().__init__(2, "avg", 1, None, 0, layout, True, global_pool=True)
 
 
 class GlobalAvgPool3D(_Pooling):
-    """Mean of each channel over all 3 spatial axes, which stay with size 1."""
+    """Mean of each channel over its 3 spatial axes, which stay with size 1.
+
+    Parameters
+    ----------
+    layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of `x` and of the output.
+
+    Inputs
+    ------
+    x : array (N, C, D, H, W), float
+
+    Outputs
+    -------
+    array (N, C, 1, 1, 1), dtype of `x`
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+
+    Notes
+    -----
+    Source: seed ``gluon.nn.GlobalAvgPool3D``; ONNX GlobalAveragePool.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> x = mx.np.arange(16.0).reshape(1, 2, 2, 2, 2)
+    >>> mx.gluon.nn.GlobalAvgPool3D()(x).reshape(2)
+    array([ 3.5, 11.5])
+    """
 
     def __init__(self, layout: str = "NCDHW") -> None:
         super().__init__(3, "avg", 1, None, 0, layout, True, global_pool=True)

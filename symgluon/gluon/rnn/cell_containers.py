@@ -35,12 +35,18 @@ class _Chain(RecurrentCell):
     """Cells one above the other."""
 
     def add(self, *cells: Any) -> None:
-        """Append cells."""
+        """Append cells.
+
+        Parameters
+        ----------
+        *cells : RecurrentCell
+            Above those that are there.
+        """
         for cell in cells:
             self.register_child(cell)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """States of all cells."""
+        """States of all cells for `batch_size` samples."""
         return [i for c in self._children.values() for i in c.state_info(batch_size)]
 
     def begin_state(self, batch_size: int = 0, func: Any = None, **kwargs: Any) -> list[Any]:
@@ -105,22 +111,104 @@ class _Chain(RecurrentCell):
 
 
 class SequentialRNNCell(_Chain):
-    """Cells one above the other."""
+    """Cells one above the other.
+
+    Inputs
+    ------
+    inputs : array (N, C), float
+        One step.
+    states : list of arrays (N, ...), float
+        Those of the first cell, then of the second, and so on.
+
+    Outputs
+    -------
+    array (N, H), float
+        Output of the last cell.
+    list of arrays (N, ...), float
+        New states, in the same order.
+
+    Notes
+    -----
+    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: seed
+    ``gluon.rnn.SequentialRNNCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.rnn.SequentialRNNCell()
+    >>> net.add(mx.gluon.rnn.LSTMCell(4), mx.gluon.rnn.GRUCell(2))
+    >>> net.initialize()
+    >>> outs, states = net.unroll(3, mx.np.ones((1, 3, 5)), merge_outputs=True)
+    >>> outs.shape, [s.shape for s in states]
+    ((1, 3, 2), [(1, 4), (1, 4), (1, 2)])
+    """
 
 
 class HybridSequentialRNNCell(_Chain, HybridRecurrentCell):
-    """Hybrid cells one above the other."""
+    """Hybrid cells one above the other.
+
+    Inputs
+    ------
+    inputs : array (N, C), float
+        One step.
+    states : list of arrays (N, ...), float
+        Those of the first cell, then of the second, and so on.
+
+    Outputs
+    -------
+    array (N, H), float
+        Output of the last cell.
+    list of arrays (N, ...), float
+        New states, in the same order.
+
+    Notes
+    -----
+    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: seed
+    ``gluon.rnn.HybridSequentialRNNCell``.  A cell that is not hybrid is refused with a ValueError.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.rnn.HybridSequentialRNNCell()
+    >>> net.add(mx.gluon.rnn.LSTMCell(4), mx.gluon.rnn.GRUCell(2))
+    >>> net.initialize()
+    >>> outs, states = net.unroll(3, mx.np.ones((1, 3, 5)), merge_outputs=True)
+    >>> outs.shape, [s.shape for s in states]
+    ((1, 3, 2), [(1, 4), (1, 4), (1, 2)])
+    """
 
 
 class ModifierCell(HybridRecurrentCell):
-    """Base class of cells that change what another cell does."""
+    """Base class of cells that change what another cell does.
+
+    A subclass defines ``forward(self, inputs, states)``; states are those of the cell inside.
+
+    Parameters
+    ----------
+    base_cell : RecurrentCell
+        The cell inside.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.ModifierCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Twice(mx.gluon.rnn.ModifierCell):
+    ...     def forward(self, inputs, states):
+    ...         out, states = self.base_cell(inputs, states)
+    ...         return out * 2, states
+    >>> Twice(mx.gluon.rnn.RNNCell(2))
+    Twice(RNNCell(-1 -> 2, tanh))
+    """
 
     def __init__(self, base_cell: Any) -> None:
         super().__init__()
         self.base_cell = base_cell
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """States of the cell inside."""
+        """States of the cell inside for `batch_size` samples."""
         return self.base_cell.state_info(batch_size)  # type: ignore[no-any-return]
 
     def begin_state(self, batch_size: int = 0, func: Any = None, **kwargs: Any) -> list[Any]:
@@ -136,14 +224,47 @@ class ModifierCell(HybridRecurrentCell):
 
 
 class DropoutCell(HybridRecurrentCell):
-    """Dropout on the inputs of the next cell."""
+    """Dropout between cells; it has no states.
+
+    Parameters
+    ----------
+    rate : float
+        Probability of zero; the other entries are multiplied by ``1 / (1 - rate)``.
+    axes : tuple of int
+        Axes along which one entry of the mask counts for all.
+
+    Inputs
+    ------
+    inputs : array (N, C), float
+        One step.
+    states : list
+        Empty: shape of no array, dtype of none.
+
+    Outputs
+    -------
+    array (N, C), float
+        The input, in training mode with zeros.
+    list
+        `states` as they are: shape of no array, dtype of none.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.DropoutCell``; arXiv:1207.0580.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.DropoutCell(0.5)
+    >>> cell(mx.np.ones((1, 3)), [])
+    (array([[1., 1., 1.]]), [])
+    """
 
     def __init__(self, rate: float, axes: tuple[int, ...] = ()) -> None:
         super().__init__()
         self._rate, self._axes = rate, tuple(axes)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """No states."""
+        """No states, whatever `batch_size`."""
         return []
 
     def forward(self, inputs: Any, states: Any) -> Any:
@@ -153,7 +274,7 @@ class DropoutCell(HybridRecurrentCell):
         return inputs, states
 
     def take_width(self, width: Any) -> Any:
-        """Nothing changes: the output is as wide as the input."""
+        """Return `width`: the output is as wide as the input."""
         return width
 
     def unroll(
@@ -181,7 +302,49 @@ class DropoutCell(HybridRecurrentCell):
 
 
 class ZoneoutCell(ModifierCell):
-    """Keep outputs and states of the step before with some probability (arXiv:1606.01305)."""
+    """Keep entries of outputs and states of the step before with some probability, in training mode.
+
+    Parameters
+    ----------
+    base_cell : RecurrentCell
+        The cell inside.
+    zoneout_outputs, zoneout_states : float
+        Probability that an entry is kept.
+
+    Inputs
+    ------
+    inputs : array (N, C), float
+        One step.
+    states : list of arrays (N, ...), float
+        States of the cell inside.
+
+    Outputs
+    -------
+    array (N, H), float
+        That of the cell inside, or of the step before (zeros before the first).
+    list of arrays (N, ...), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        If `base_cell` is a BidirectionalCell, which cannot step.
+
+    Notes
+    -----
+    Call ``reset()`` before another sequence; `unroll` does.  Source: seed
+    ``gluon.rnn.ZoneoutCell``; arXiv:1606.01305.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.ZoneoutCell(mx.gluon.rnn.RNNCell(2), zoneout_outputs=1.0)
+    >>> cell.initialize()
+    >>> with mx.autograd.train_mode():
+    ...     out, _ = cell(mx.np.ones((1, 3)), cell.begin_state(batch_size=1))
+    >>> out
+    array([[0., 0.]])
+    """
 
     def __init__(
         self, base_cell: Any, zoneout_outputs: float = 0.0, zoneout_states: float = 0.0
@@ -229,7 +392,39 @@ class ZoneoutCell(ModifierCell):
 
 
 class ResidualCell(ModifierCell):
-    """Adds the input to the output (arXiv:1609.08144)."""
+    """Adds the input to the output of another cell.
+
+    Parameters
+    ----------
+    base_cell : RecurrentCell
+        The cell inside.
+
+    Inputs
+    ------
+    inputs : array (N, H), float
+        One step, of the size of the output.
+    states : list of arrays (N, ...), float
+        States of the cell inside.
+
+    Outputs
+    -------
+    array (N, H), float
+        Output of the cell inside plus `inputs`.
+    list of arrays (N, ...), float
+        New states.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.ResidualCell``; arXiv:1609.08144.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.ResidualCell(mx.gluon.rnn.RNNCell(2))
+    >>> cell.initialize(init="zeros")
+    >>> cell(mx.np.array([[1.0, 2.0]]), cell.begin_state(batch_size=1))[0]
+    array([[1., 2.]])
+    """
 
     def forward(self, inputs: Any, states: Any) -> Any:
         """One step."""
@@ -263,7 +458,45 @@ class ResidualCell(ModifierCell):
 
 
 class VariationalDropoutCell(ModifierCell):
-    """Dropout with one mask for all steps of a sequence (arXiv:1512.05287)."""
+    """Dropout with one mask for all steps of a sequence.
+
+    Parameters
+    ----------
+    base_cell : RecurrentCell
+        The cell inside.
+    drop_inputs, drop_states, drop_outputs : float
+        Probability of zero in the inputs, in the first state and in the outputs.
+
+    Inputs
+    ------
+    inputs : array (N, C), float
+        One step.
+    states : list of arrays (N, ...), float
+        States of the cell inside.
+
+    Outputs
+    -------
+    array (N, H), float
+        That of the cell inside, in training mode with zeros.
+    list of arrays (N, ...), float
+        New states.
+
+    Notes
+    -----
+    Masks are drawn at the first step; ``reset()`` drops them, and `unroll` calls it.  Source: seed
+    ``gluon.rnn.VariationalDropoutCell``; arXiv:1512.05287.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.VariationalDropoutCell(mx.gluon.rnn.RNNCell(2), drop_outputs=0.5)
+    >>> cell.initialize()
+    >>> with mx.autograd.train_mode():
+    ...     outs, _ = cell.unroll(3, mx.np.ones((1, 3, 4)), merge_outputs=True)
+    >>> zero = (outs == 0).asnumpy()[0]
+    >>> bool((zero == zero[0]).all())
+    True
+    """
 
     def __init__(
         self,
@@ -304,7 +537,45 @@ class VariationalDropoutCell(ModifierCell):
 
 
 class BidirectionalCell(HybridRecurrentCell):
-    """Two cells, one in each direction; only `unroll` can run it."""
+    """Two cells, one in each direction; only `unroll` can run it.
+
+    Parameters
+    ----------
+    l_cell, r_cell : RecurrentCell
+        For the sequence forwards and backwards.
+
+    Inputs
+    ------
+    inputs : array (N, T, C) or list of T arrays (N, C), float
+        The argument of `unroll`; a call raises.
+    states : list of arrays (N, ...), float
+        States of `l_cell`, then of `r_cell`.
+
+    Outputs
+    -------
+    array (N, T, H), or list of T arrays (N, H), float
+        Outputs of both cells, joined along the last axis.
+    list of arrays (N, ...), float
+        States of `l_cell`, then of `r_cell`.
+
+    Raises
+    ------
+    NotImplementedError
+        When called: the other direction needs the whole sequence.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.BidirectionalCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.BidirectionalCell(mx.gluon.rnn.LSTMCell(2), mx.gluon.rnn.GRUCell(3))
+    >>> cell.initialize()
+    >>> outs, states = cell.unroll(4, mx.np.ones((1, 4, 6)), merge_outputs=True)
+    >>> outs.shape, len(states)
+    ((1, 4, 5), 3)
+    """
 
     def __init__(self, l_cell: Any, r_cell: Any) -> None:
         super().__init__()
@@ -329,7 +600,7 @@ class BidirectionalCell(HybridRecurrentCell):
         return self.l_cell.take_width(width) + self.r_cell.take_width(width)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """States of both cells."""
+        """States of both cells for `batch_size` samples."""
         return [*self.l_cell.state_info(batch_size), *self.r_cell.state_info(batch_size)]
 
     def begin_state(self, batch_size: int = 0, func: Any = None, **kwargs: Any) -> list[Any]:

@@ -100,7 +100,17 @@ class _ConvCell(HybridRecurrentCell):
                                   allow_deferred_init=True)  # fmt: skip
 
     def infer_shape(self, i: Any, x: Any = None, is_bidirect: bool = False) -> None:
-        """Set the input channels from the data; arguments as `RecurrentCell.infer_shape`."""
+        """Set the input channels from the data.
+
+        Parameters
+        ----------
+        i : int or array
+            Number of the layer in a stack (or the data itself, as a call of the block gives it).
+        x : array
+            Input of the stack.
+        is_bidirect : bool
+            Whether the layer below has two directions.
+        """
         if isinstance(i, Array):
             i, x = 0, i
         rank, last = len(self._i2h["kernel"]), self._conv_layout.endswith("C")
@@ -112,7 +122,7 @@ class _ConvCell(HybridRecurrentCell):
         self.i2h_weight.shape = (rows, *rest)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of the states."""
+        """Shapes and layouts of the states for `batch_size` samples."""
         last = self._conv_layout.endswith("C")
         sizes = self._input_shape[:-1] if last else self._input_shape[1:]
         i2h = self._i2h
@@ -195,7 +205,63 @@ class _ConvGRUCell(_ConvCell):
 
 
 class Conv1DRNNCell(_ConvRNNCell):
-    """Elman cell with 1-D convolutions; see `_ConvCell` for the parameters."""
+    """Elman cell with 1-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of one int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of one int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of one int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCW`` or ``NWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, W), float
+        One step.
+    states : list of one array (N, hidden_channels, W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Source: seed
+    ``gluon.rnn.Conv1DRNNCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv1DRNNCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6), 1)
+    """
 
     def __init__(
         self,
@@ -222,7 +288,63 @@ class Conv1DRNNCell(_ConvRNNCell):
 
 
 class Conv1DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 1-D convolutions; see `_ConvCell` for the parameters."""
+    """Long short-term memory with 1-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of one int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of one int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of one int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCW`` or ``NWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, W), float
+        One step.
+    states : list of two arrays (N, hidden_channels, W'), float
+        Hidden and cell state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of two arrays (N, hidden_channels, W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
+    ``gluon.rnn.Conv1DLSTMCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv1DLSTMCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6), 2)
+    """
 
     def __init__(
         self,
@@ -249,7 +371,63 @@ class Conv1DLSTMCell(_ConvLSTMCell):
 
 
 class Conv1DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 1-D convolutions; see `_ConvCell` for the parameters."""
+    """Gated recurrent unit with 1-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of one int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of one int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of one int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCW`` or ``NWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, W), float
+        One step.
+    states : list of one array (N, hidden_channels, W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: reset gate, update gate, new values.  Source: seed
+    ``gluon.rnn.Conv1DGRUCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv1DGRUCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6), 1)
+    """
 
     def __init__(
         self,
@@ -276,7 +454,63 @@ class Conv1DGRUCell(_ConvGRUCell):
 
 
 class Conv2DRNNCell(_ConvRNNCell):
-    """Elman cell with 2-D convolutions; see `_ConvCell` for the parameters."""
+    """Elman cell with 2-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, H, W), float
+        One step.
+    states : list of one array (N, hidden_channels, H', W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Source: seed
+    ``gluon.rnn.Conv2DRNNCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv2DRNNCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6, 6), 1)
+    """
 
     def __init__(
         self,
@@ -303,7 +537,63 @@ class Conv2DRNNCell(_ConvRNNCell):
 
 
 class Conv2DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 2-D convolutions; see `_ConvCell` for the parameters."""
+    """Long short-term memory with 2-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, H, W), float
+        One step.
+    states : list of two arrays (N, hidden_channels, H', W'), float
+        Hidden and cell state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of two arrays (N, hidden_channels, H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
+    ``gluon.rnn.Conv2DLSTMCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv2DLSTMCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6, 6), 2)
+    """
 
     def __init__(
         self,
@@ -330,7 +620,63 @@ class Conv2DLSTMCell(_ConvLSTMCell):
 
 
 class Conv2DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 2-D convolutions; see `_ConvCell` for the parameters."""
+    """Gated recurrent unit with 2-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, H, W), float
+        One step.
+    states : list of one array (N, hidden_channels, H', W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: reset gate, update gate, new values.  Source: seed
+    ``gluon.rnn.Conv2DGRUCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv2DGRUCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 6, 6), 1)
+    """
 
     def __init__(
         self,
@@ -357,7 +703,63 @@ class Conv2DGRUCell(_ConvGRUCell):
 
 
 class Conv3DRNNCell(_ConvRNNCell):
-    """Elman cell with 3-D convolutions; see `_ConvCell` for the parameters."""
+    """Elman cell with 3-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, D, H, W), float
+        One step.
+    states : list of one array (N, hidden_channels, D', H', W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, D', H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, D', H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Source: seed
+    ``gluon.rnn.Conv3DRNNCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv3DRNNCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 2, 2, 2), 1)
+    """
 
     def __init__(
         self,
@@ -384,7 +786,63 @@ class Conv3DRNNCell(_ConvRNNCell):
 
 
 class Conv3DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 3-D convolutions; see `_ConvCell` for the parameters."""
+    """Long short-term memory with 3-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, D, H, W), float
+        One step.
+    states : list of two arrays (N, hidden_channels, D', H', W'), float
+        Hidden and cell state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, D', H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of two arrays (N, hidden_channels, D', H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
+    ``gluon.rnn.Conv3DLSTMCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv3DLSTMCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 2, 2, 2), 2)
+    """
 
     def __init__(
         self,
@@ -411,7 +869,63 @@ class Conv3DLSTMCell(_ConvLSTMCell):
 
 
 class Conv3DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 3-D convolutions; see `_ConvCell` for the parameters."""
+    """Gated recurrent unit with 3-D convolutions for products.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one input without the batch, in the order of `conv_layout`.
+    hidden_channels : int
+        Channels of the hidden state.
+    i2h_kernel, h2h_kernel : int or tuple of int
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or tuple of int
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or tuple of int
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    conv_layout : str
+        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
+    activation : str or Block
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, D, H, W), float
+        One step.
+    states : list of one array (N, hidden_channels, D', H', W'), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_channels, D', H', W'), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of one array (N, hidden_channels, D', H', W'), float
+        New states.
+
+    Raises
+    ------
+    AssertionError
+        For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    Channels of the products: reset gate, update gate, new values.  Source: seed
+    ``gluon.rnn.Conv3DGRUCell``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.Conv3DGRUCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, 2, 2, 2), 1)
+    """
 
     def __init__(
         self,

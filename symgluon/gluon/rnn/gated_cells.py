@@ -46,7 +46,18 @@ class _GatedCell(HybridRecurrentCell):
         self.h2h_bias = parameter("h2h_bias", (rows,), h2h_bias_initializer)
 
     def take_width(self, width: Any) -> Any:
-        """Set the size of the input (None: leave it), and return that of the output."""
+        """Set the size of the input, and return that of the output.
+
+        Parameters
+        ----------
+        width : int or None
+            Size of the input; None leaves it.
+
+        Returns
+        -------
+        int
+            Size of the output.
+        """
         if width is not None:
             self.i2h_weight.shape = (self.i2h_weight.shape[0], width)
         return self.h2h_weight.shape[1]
@@ -61,7 +72,7 @@ class _GatedCell(HybridRecurrentCell):
         )
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of the states."""
+        """Shapes and layouts of the states for `batch_size` samples."""
         return [{"shape": (batch_size, self._hidden_size), "__layout__": "NC"}]
 
     def __repr__(self) -> str:
@@ -82,14 +93,73 @@ def _split(x: Any, parts: int) -> list[Any]:
 
 
 def activate(x: Any, activation: Any) -> Any:
-    """Apply an activation: its name, or a block."""
+    """Apply an activation.
+
+    Parameters
+    ----------
+    x : array
+        Values.
+    activation : str or callable
+        Its name, or a block.
+
+    Returns
+    -------
+    array
+        Of the shape of `x`.
+    """
     if isinstance(activation, str):
         return call(legacy_nn.activation, x, act_type=activation)
     return activation(x)
 
 
 class RNNCell(_GatedCell):
-    """Elman cell: ``activation(W x + b + R h + c)``."""
+    """Elman cell: ``activation(W x + b + R h + c)``.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the hidden state.
+    activation : str or Block
+        Of the new values.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    input_size : int
+        Size of the input; 0: found at the first call.
+
+    Inputs
+    ------
+    inputs : array (N, input_size), float
+        One step.
+    states : list of one array (N, hidden_size), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_size), float
+        The hidden state.
+    list of one array (N, hidden_size), float
+        New states.
+
+    Notes
+    -----
+    The parameters are ``i2h_weight`` (hidden_size, input_size), ``h2h_weight`` (hidden_size,
+    hidden_size), ``i2h_bias`` and ``h2h_bias`` (hidden_size,).  Source: seed
+    ``gluon.rnn.RNNCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.RNNCell(2)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((3, 5)), cell.begin_state(batch_size=3))
+    >>> out.shape, [s.shape for s in states]
+    ((3, 2), [(3, 2)])
+    >>> outs, states = cell.unroll(4, mx.np.ones((3, 4, 5)), merge_outputs=True)
+    >>> outs.shape
+    (3, 4, 2)
+    """
 
     def __init__(
         self,
@@ -106,7 +176,7 @@ class RNNCell(_GatedCell):
         self._activation = activation
 
     def forward(self, inputs: Any, states: Any) -> Any:
-        """One step: (output, [output])."""
+        """One step from `inputs` and `states`."""
         a, b = self._products(inputs, states[0])
         out = activate(a + b, self._activation)
         return out, [out]
@@ -116,7 +186,54 @@ class RNNCell(_GatedCell):
 
 
 class LSTMCell(_GatedCell):
-    """Long short-term memory; gates input, forget, new, output."""
+    """Long short-term memory.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of hidden and cell state.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    input_size : int
+        Size of the input; 0: found at the first call.
+    activation : str or Block
+        Of the new values.
+    recurrent_activation : str or Block
+        Of the gates.
+
+    Inputs
+    ------
+    inputs : array (N, input_size), float
+        One step.
+    states : list of 2 arrays (N, hidden_size), float
+        Hidden and cell state.
+
+    Outputs
+    -------
+    array (N, hidden_size), float
+        The hidden state.
+    list of 2 arrays (N, hidden_size), float
+        New states.
+
+    Notes
+    -----
+    Weights and biases have ``4 * hidden_size`` rows: input gate, forget gate, new values, output
+    gate. Source: seed ``gluon.rnn.LSTMCell``; Hochreiter and Schmidhuber, 1997.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.LSTMCell(2)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((3, 5)), cell.begin_state(batch_size=3))
+    >>> out.shape, [s.shape for s in states]
+    ((3, 2), [(3, 2), (3, 2)])
+    >>> outs, states = cell.unroll(4, mx.np.ones((3, 4, 5)), merge_outputs=True)
+    >>> outs.shape
+    (3, 4, 2)
+    """
 
     def __init__(
         self,
@@ -134,11 +251,11 @@ class LSTMCell(_GatedCell):
         self._activation, self._recurrent_activation = activation, recurrent_activation
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of hidden and cell state."""
+        """Shapes and layouts of hidden and cell state for `batch_size` samples."""
         return super().state_info(batch_size) * 2
 
     def forward(self, inputs: Any, states: Any) -> Any:
-        """One step: (hidden, [hidden, cell])."""
+        """One step from `inputs` and `states`."""
         a, b = self._products(inputs, states[0])
         i, f, g, o = _split(a + b, 4)
         gate, act = self._recurrent_activation, self._activation
@@ -148,7 +265,54 @@ class LSTMCell(_GatedCell):
 
 
 class GRUCell(_GatedCell):
-    """Gated recurrent unit; the reset gate multiplies the hidden product after its bias."""
+    """Gated recurrent unit; the reset gate multiplies the hidden product after its bias.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the hidden state.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    input_size : int
+        Size of the input; 0: found at the first call.
+    activation : str or Block
+        Of the new values.
+    recurrent_activation : str or Block
+        Of the gates.
+
+    Inputs
+    ------
+    inputs : array (N, input_size), float
+        One step.
+    states : list of one array (N, hidden_size), float
+        Hidden state.
+
+    Outputs
+    -------
+    array (N, hidden_size), float
+        The hidden state.
+    list of one array (N, hidden_size), float
+        New states.
+
+    Notes
+    -----
+    Weights and biases have ``3 * hidden_size`` rows: reset gate, update gate, new values.  Source:
+    seed ``gluon.rnn.GRUCell``; arXiv:1406.1078.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.GRUCell(2)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((3, 5)), cell.begin_state(batch_size=3))
+    >>> out.shape, [s.shape for s in states]
+    ((3, 2), [(3, 2)])
+    >>> outs, states = cell.unroll(4, mx.np.ones((3, 4, 5)), merge_outputs=True)
+    >>> outs.shape
+    (3, 4, 2)
+    """
 
     def __init__(
         self,
@@ -166,7 +330,7 @@ class GRUCell(_GatedCell):
         self._activation, self._recurrent_activation = activation, recurrent_activation
 
     def forward(self, inputs: Any, states: Any) -> Any:
-        """One step: (hidden, [hidden])."""
+        """One step from `inputs` and `states`."""
         a, b = self._products(inputs, states[0])
         ar, az, an = _split(a, 3)
         br, bz, bn = _split(b, 3)
@@ -178,7 +342,54 @@ class GRUCell(_GatedCell):
 
 
 class LSTMPCell(_GatedCell):
-    """LSTM whose hidden state is projected (arXiv:1402.1128)."""
+    """LSTM whose hidden state is projected to another size.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the cell state.
+    projection_size : int
+        Size of the projected hidden state, which is the output.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    h2r_weight_initializer : Initializer or str, optional
+        Of the projection; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    input_size : int
+        Size of the input; 0: found at the first call.
+
+    Inputs
+    ------
+    inputs : array (N, input_size), float
+        One step.
+    states : list of arrays (N, projection_size) and (N, hidden_size), float
+        Projected hidden state and cell state.
+
+    Outputs
+    -------
+    array (N, projection_size), float
+        The projected hidden state.
+    list of arrays (N, projection_size) and (N, hidden_size), float
+        New states.
+
+    Notes
+    -----
+    As `LSTMCell`, with ``h2r_weight`` (projection_size, hidden_size).  Source: seed
+    ``gluon.rnn.LSTMPCell``; arXiv:1402.1128.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.LSTMPCell(4, projection_size=2)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((3, 5)), cell.begin_state(batch_size=3))
+    >>> out.shape, [s.shape for s in states]
+    ((3, 2), [(3, 2), (3, 4)])
+    >>> outs, states = cell.unroll(4, mx.np.ones((3, 4, 5)), merge_outputs=True)
+    >>> outs.shape
+    (3, 4, 2)
+    """
 
     def __init__(
         self,
@@ -199,14 +410,14 @@ class LSTMPCell(_GatedCell):
                                     init=h2r_weight_initializer, allow_deferred_init=True)  # fmt: skip
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of projected hidden and cell state."""
+        """Shapes and layouts of projected hidden and cell state for `batch_size` samples."""
         return [
             {"shape": (batch_size, self._projection_size), "__layout__": "NC"},
             {"shape": (batch_size, self._hidden_size), "__layout__": "NC"},
         ]
 
     def forward(self, inputs: Any, states: Any) -> Any:
-        """One step: (projection, [projection, cell])."""
+        """One step from `inputs` and `states`."""
         a, b = self._products(inputs, states[0])
         i, f, g, o = _split(a + b, 4)
         cell = activate(f, "sigmoid") * states[1] + activate(i, "sigmoid") * activate(g, "tanh")

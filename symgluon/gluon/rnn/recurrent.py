@@ -53,7 +53,29 @@ def mask_steps(merged: Any, valid_length: Any, axis: int) -> Any:
 
 
 class RecurrentCell(Block):
-    """Base class of cells: one step of a recurrent net."""
+    """Base class of cells: one step of a recurrent net.
+
+    A subclass defines ``state_info`` and ``forward(self, inputs, states)``, which returns the
+    output and the new states.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.RecurrentCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> class Sum(mx.gluon.rnn.RecurrentCell):
+    ...     def state_info(self, batch_size=0):
+    ...         return [{"shape": (batch_size, 1)}]
+    ...
+    ...     def forward(self, inputs, states):
+    ...         total = states[0] + inputs
+    ...         return total, [total]
+    >>> outs, states = Sum().unroll(3, mx.np.array([[[1.0], [2.0], [3.0]]]), merge_outputs=True)
+    >>> outs.reshape(3)
+    array([1., 3., 6.])
+    """
 
     def reset(self) -> None:
         """Forget what belongs to one sequence (dropout masks)."""
@@ -62,7 +84,23 @@ class RecurrentCell(Block):
                 child.reset()
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of the states."""
+        """Shapes and layouts of the states.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of samples.
+
+        Returns
+        -------
+        list of dict
+            ``shape`` and ``__layout__`` of each state, with the batch where N stands.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define state_info")
 
     @property
@@ -72,7 +110,22 @@ class RecurrentCell(Block):
         return "float32"
 
     def begin_state(self, batch_size: int = 0, func: Any = None, **kwargs: Any) -> list[Any]:
-        """Initial states (zeros, or what `func` makes of their shapes)."""
+        """Initial states.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of samples.
+        func : callable, optional
+            Makes an array from ``shape=`` and ``dtype=``; ``mx.np.zeros`` if left out.
+        **kwargs : object
+            Further arguments of `func`.
+
+        Returns
+        -------
+        list of array
+            A state each, in the dtype of the parameters.
+        """
         if func is None:
             from symgluon import numpy
 
@@ -94,16 +147,34 @@ class RecurrentCell(Block):
         merge_outputs: bool | None = None,
         valid_length: Any = None,
     ) -> tuple[Any, list[Any]]:
-        """Run `length` steps.
+        """Run the cell over a sequence.
 
         Parameters
         ----------
-        inputs : array or list of arrays
-            A sequence, or one array a step.
+        length : int
+            Number of steps.
+        inputs : array (N, T, C) or (T, N, C), or list of arrays (N, C)
+            A sequence in the order of `layout`, or one array a step.
+        begin_state : list of array, optional
+            States before the first step; zeros if left out.
+        layout : str
+            ``NTC`` or ``TNC``.
         merge_outputs : bool, optional
-            Return one array; False a list of steps; None whatever comes cheaper.
-        valid_length : array, optional
+            True: one array; False: a list of steps; None: whatever comes cheaper.
+        valid_length : array (N,), optional
             Steps of each sample; outputs beyond are 0, states stay.
+
+        Returns
+        -------
+        outputs : array or list of array
+            In the order of `layout`, or one array a step.
+        states : list of array
+            After the last step (of each sample).
+
+        Raises
+        ------
+        ValueError
+            If there are not `length` steps.
         """
         self.reset()
         steps, axis, batch = as_steps(inputs, length, layout)
@@ -155,16 +226,56 @@ class RecurrentCell(Block):
         self.take_width(width)
 
     def take_width(self, width: Any) -> Any:
-        """Set the size of the input (None: leave it), and return that of the output."""
+        """Set the size of the input, and return that of the output.
+
+        Parameters
+        ----------
+        width : int or None
+            Size of the input; None leaves it.
+
+        Returns
+        -------
+        int
+            Size of the output.
+        """
         return self.state_info()[0]["shape"][-1]
 
     def forward(self, inputs: Any, states: Any) -> Any:
-        """One step: (output, new states)."""
+        """One step.
+
+        Parameters
+        ----------
+        inputs : array
+            Input of the step.
+        states : list of array
+            States before it.
+
+        Returns
+        -------
+        tuple of array and list of array
+            Output and new states.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
 
 class HybridRecurrentCell(RecurrentCell, HybridBlock):
-    """Base class of cells that can be hybridized."""
+    """Base class of cells that can be hybridized.
+
+    Notes
+    -----
+    Source: seed ``gluon.rnn.HybridRecurrentCell``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> isinstance(mx.gluon.rnn.LSTMCell(2), mx.gluon.rnn.HybridRecurrentCell)
+    True
+    """
 
 
 class StepMemory:

@@ -56,18 +56,18 @@ class _RNNLayer(HybridBlock):
                                    allow_deferred_init=True, dtype=self._dtype)  # fmt: skip
 
     def infer_shape(self, inputs: Any, *args: Any) -> None:
-        """Set the length of the parameter vector from the data."""
+        """Set the length of the parameter vector from `inputs`."""
         width = int(inputs.shape[2])
         self.rnn_param.shape = (param_size(self._config, width),)
         self._input_size = width
 
     def cast(self, dtype: Any) -> None:
-        """Cast the parameters; states are made in that dtype too."""
+        """Cast the parameters to `dtype`; states are made in it too."""
         super().cast(dtype)
         self._dtype = dtypes.resolve(dtype)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
-        """Shapes and layouts of the states."""
+        """Shapes, layouts and dtypes of the states for `batch_size` samples."""
         slots = self._num_layers * self._dir
         hidden = self._projection_size or self._hidden_size
         infos = [{"shape": (slots, batch_size, hidden), "__layout__": "LNC", "dtype": self._dtype}]
@@ -77,7 +77,22 @@ class _RNNLayer(HybridBlock):
         return infos
 
     def begin_state(self, batch_size: int = 0, func: Any = None, **kwargs: Any) -> list[Any]:
-        """Initial states (zeros, or what `func` makes of their shapes)."""
+        """Initial states.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of samples.
+        func : callable, optional
+            Makes an array from ``shape=`` and ``dtype=``; ``mx.np.zeros`` if left out.
+        **kwargs : object
+            Further arguments of `func`.
+
+        Returns
+        -------
+        list of array
+            A state each, in the dtype of the parameters.
+        """
         if func is None:
             from symgluon import numpy
 
@@ -98,10 +113,7 @@ class _RNNLayer(HybridBlock):
         ]
 
     def forward(self, inputs: Any, states: Any = None, sequence_length: Any = None) -> Any:
-        """Run over a sequence; with `states` the result is (output, new states).
-
-        Shapes: inputs (T, N, C) or, for layout NTC, (N, T, C); states (layers * directions, N, H).
-        """
+        """Run over a sequence; with `states` the result is (output, new states)."""
         batch = inputs.shape[self._layout.find("N")]
         skip = states is None
         if skip:
@@ -158,9 +170,73 @@ class _RNNLayer(HybridBlock):
 
 
 class RNN(_RNNLayer):
-    """Elman net with relu or tanh (Elman, 1990).
+    """Elman net with relu or tanh.
 
-    Shapes: input (T, N, C) or (N, T, C), output the same with ``hidden_size * directions``.
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the hidden state.
+    num_layers : int
+        Number of layers, one above the other.
+    activation : str
+        ``relu`` or ``tanh``.
+    layout : str
+        ``TNC`` or ``NTC``: the order of the axes of input and output.
+    dropout : float
+        Rate of dropout between layers, in training mode.
+    bidirectional : bool
+        Whether each layer has a second direction; its outputs are joined to those of the first.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    input_size : int
+        Size of the input; 0: found at the first call.
+    dtype : dtype
+        Of the parameters.
+    **kwargs : bool
+        ``use_sequence_length``: samples have lengths of their own.
+
+    Inputs
+    ------
+    inputs : array (T, N, C), float
+        (N, T, C) with layout NTC.
+    states : array (L, N, H), float, or list of one, optional
+        Before the first step, L being ``num_layers * directions``; zeros if left out.
+    sequence_length : array (N,), int, optional
+        Steps of each sample; read with ``use_sequence_length=True``.
+
+    Outputs
+    -------
+    array (T, N, H * directions), float
+        (N, T, H * directions) with layout NTC.
+    list of one array (L, N, H), float
+        States after the last step; only if `states` are given.
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+    ValueError
+        In a call, if the states have another shape or number.
+
+    Notes
+    -----
+    All weights are one flat vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source:
+    seed ``gluon.rnn.RNN``; ONNX RNN; Elman, 1990.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.rnn.RNN(4)
+    >>> layer.initialize()
+    >>> layer(mx.np.ones((5, 2, 3))).shape
+    (5, 2, 4)
+    >>> out, states = layer(mx.np.ones((5, 2, 3)), layer.begin_state(batch_size=2))
+    >>> out.shape, [s.shape for s in states]
+    ((5, 2, 4), [(1, 2, 4)])
+    >>> layer
+    RNN(3 -> 4, TNC)
     """
 
     def __init__(
@@ -189,7 +265,81 @@ class RNN(_RNNLayer):
 
 
 class LSTM(_RNNLayer):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with optional projection."""
+    """Long short-term memory, with optional projection of the hidden state.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the hidden state.
+    num_layers : int
+        Number of layers, one above the other.
+    layout : str
+        ``TNC`` or ``NTC``: the order of the axes of input and output.
+    dropout : float
+        Rate of dropout between layers, in training mode.
+    bidirectional : bool
+        Whether each layer has a second direction; its outputs are joined to those of the first.
+    input_size : int
+        Size of the input; 0: found at the first call.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    projection_size : int, optional
+        Size H of the hidden state after projection; hidden_size, without one, if left out.
+    h2r_weight_initializer : Initializer or str, optional
+        Of the projection.
+    state_clip_min, state_clip_max : float, optional
+        Bounds of the cell state at each step; without one of them nothing is clipped.
+    state_clip_nan : bool
+        Whether NaN in the cell state becomes the lower bound.
+    dtype : dtype
+        Of the parameters.
+    **kwargs : bool
+        ``use_sequence_length``: samples have lengths of their own.
+
+    Inputs
+    ------
+    inputs : array (T, N, C), float
+        (N, T, C) with layout NTC.
+    states : list of two arrays (L, N, H), float, optional
+        Before the first step, L being ``num_layers * directions``; zeros if left out.
+    sequence_length : array (N,), int, optional
+        Steps of each sample; read with ``use_sequence_length=True``.
+
+    Outputs
+    -------
+    array (T, N, H * directions), float
+        (N, T, H * directions) with layout NTC.
+    list of two arrays (L, N, H), float
+        States after the last step; only if `states` are given.
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+    ValueError
+        In a call, if the states have another shape or number.
+
+    Notes
+    -----
+    States are hidden state (L, N, H) and cell state (L, N, hidden_size).  All weights are one flat
+    vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source: seed ``gluon.rnn.LSTM``;
+    ONNX LSTM; Hochreiter and Schmidhuber, 1997; projection: arXiv:1402.1128.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.rnn.LSTM(4, num_layers=2, bidirectional=True)
+    >>> layer.initialize()
+    >>> layer(mx.np.ones((5, 2, 3))).shape
+    (5, 2, 8)
+    >>> out, states = layer(mx.np.ones((5, 2, 3)), layer.begin_state(batch_size=2))
+    >>> out.shape, [s.shape for s in states]
+    ((5, 2, 8), [(4, 2, 4), (4, 2, 4)])
+    >>> layer
+    LSTM(3 -> 4, TNC, num_layers=2, bidirectional)
+    """
 
     def __init__(
         self,
@@ -221,7 +371,72 @@ class LSTM(_RNNLayer):
 
 
 class GRU(_RNNLayer):
-    """Gated recurrent unit (arXiv:1406.1078); the reset gate multiplies after the product."""
+    """Gated recurrent unit; the reset gate multiplies the hidden product after its bias.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of the hidden state.
+    num_layers : int
+        Number of layers, one above the other.
+    layout : str
+        ``TNC`` or ``NTC``: the order of the axes of input and output.
+    dropout : float
+        Rate of dropout between layers, in training mode.
+    bidirectional : bool
+        Whether each layer has a second direction; its outputs are joined to those of the first.
+    input_size : int
+        Size of the input; 0: found at the first call.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
+    dtype : dtype
+        Of the parameters.
+    **kwargs : bool
+        ``use_sequence_length``: samples have lengths of their own.
+
+    Inputs
+    ------
+    inputs : array (T, N, C), float
+        (N, T, C) with layout NTC.
+    states : array (L, N, H), float, or list of one, optional
+        Before the first step, L being ``num_layers * directions``; zeros if left out.
+    sequence_length : array (N,), int, optional
+        Steps of each sample; read with ``use_sequence_length=True``.
+
+    Outputs
+    -------
+    array (T, N, H * directions), float
+        (N, T, H * directions) with layout NTC.
+    list of one array (L, N, H), float
+        States after the last step; only if `states` are given.
+
+    Raises
+    ------
+    AssertionError
+        For another layout.
+    ValueError
+        In a call, if the states have another shape or number.
+
+    Notes
+    -----
+    All weights are one flat vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source:
+    seed ``gluon.rnn.GRU``; ONNX GRU; arXiv:1406.1078.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> layer = mx.gluon.rnn.GRU(4)
+    >>> layer.initialize()
+    >>> layer(mx.np.ones((5, 2, 3))).shape
+    (5, 2, 4)
+    >>> out, states = layer(mx.np.ones((5, 2, 3)), layer.begin_state(batch_size=2))
+    >>> out.shape, [s.shape for s in states]
+    ((5, 2, 4), [(1, 2, 4)])
+    >>> layer
+    GRU(3 -> 4, TNC)
+    """
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ gamma and digamma at 0, -1, -2, ... are infinite, gamma at -1, -2, ... is NaN.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -178,6 +179,7 @@ def _cotangent_derivative(n: int, x: Array) -> Array:
 def widened(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Let `function` compute 16-bit floats in float32."""
 
+    @functools.wraps(function)
     def apply(x: Array) -> Array:
         if x.dtype.itemsize == 2:
             return function(x.astype(np.float32)).astype(x.dtype)
@@ -189,6 +191,7 @@ def widened(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 def widened2(function: Callable[..., Array]) -> Callable[[Array, Array], Array]:
     """Let `function` of two arrays compute 16-bit floats in float32."""
 
+    @functools.wraps(function)
     def apply(a: Array, b: Array) -> Array:
         if a.dtype.itemsize == 2:
             return function(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)

@@ -102,7 +102,28 @@ def _read_idx(path: str) -> np.ndarray:
 
 
 class MNIST(_Downloaded):
-    """Handwritten digits: images (28, 28, 1) in uint8, labels in int32."""
+    """Handwritten digits: images (28, 28, 1) in uint8, labels in int32.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the files; what is missing is downloaded.
+    train : bool
+        The images to train on, or those to test with.
+    transform : callable, optional
+        Deprecated: use ``dataset.transform(fn)``.
+
+    Raises
+    ------
+    MXNetError
+        If a file is missing and cannot be downloaded.
+    FormatError
+        If a file is damaged.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.MNIST``.
+    """
 
     _namespace = "mnist"
     _train = (("train-images-idx3-ubyte.gz", "6c95f4b05d2bf285e1bfb0e7960c31bd3b3f8a7d"),
@@ -125,7 +146,28 @@ class MNIST(_Downloaded):
 
 
 class FashionMNIST(MNIST):
-    """Clothes: images (28, 28, 1) in uint8, labels in int32."""
+    """Clothes: images (28, 28, 1) in uint8, labels in int32.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the files; what is missing is downloaded.
+    train : bool
+        The images to train on, or those to test with.
+    transform : callable, optional
+        Deprecated: use ``dataset.transform(fn)``.
+
+    Raises
+    ------
+    MXNetError
+        If a file is missing and cannot be downloaded.
+    FormatError
+        If a file is damaged.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.FashionMNIST``.
+    """
 
     _namespace = "fashion-mnist"
     _train = (("train-images-idx3-ubyte.gz", "0cf37b0d40ed5169c6b3aba31069a9770ac9043d"),
@@ -143,7 +185,28 @@ class FashionMNIST(MNIST):
 
 
 class CIFAR10(_Downloaded):
-    """Small photographs of ten classes: images (32, 32, 3) in uint8, labels in int32."""
+    """Small photographs of ten classes: images (32, 32, 3) in uint8, labels in int32.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the files; what is missing is downloaded.
+    train : bool
+        The images to train on, or those to test with.
+    transform : callable, optional
+        Deprecated: use ``dataset.transform(fn)``.
+
+    Raises
+    ------
+    MXNetError
+        If a file is missing and cannot be downloaded.
+    FormatError
+        If a file is damaged.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.CIFAR10``.
+    """
 
     _namespace = "cifar10"
     _archive = ("cifar-10-binary.tar.gz", "fab780a1e191a7eda0f345501ccd62d20f7ed891")
@@ -193,8 +256,25 @@ class CIFAR100(CIFAR10):
 
     Parameters
     ----------
+    root : str
+        Folder of the files; what is missing is downloaded.
     fine_label : bool
         Labels are the hundred classes, not the twenty groups.
+    train : bool
+        The images to train on, or those to test with.
+    transform : callable, optional
+        Deprecated: use ``dataset.transform(fn)``.
+
+    Raises
+    ------
+    MXNetError
+        If a file is missing and cannot be downloaded.
+    FormatError
+        If a file is damaged.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.CIFAR100``.
     """
 
     _namespace = "cifar100"
@@ -215,17 +295,26 @@ class CIFAR100(CIFAR10):
 
 # ---- image files -------------------------------------------------------------------------------
 def decode_image(source: bytes | str, flag: int = 1) -> Any:
-    """Decode an image: a file's path, or its bytes.
+    """Decode an image.
 
     Parameters
     ----------
+    source : str or bytes
+        A file's path, or its bytes.
     flag : int
         1: colours (H, W, 3); 0: grey (H, W, 1).
+
+    Returns
+    -------
+    array (H, W, C), uint8
+        The image.
 
     Raises
     ------
     MXNetError
-        If Pillow is not installed, or cannot read the image.
+        If Pillow is not installed.
+    FormatError
+        If it is no image.
     """
     try:
         from PIL import Image, UnidentifiedImageError  # type: ignore[import-not-found]
@@ -248,10 +337,16 @@ class ImageRecordDataset(RecordFileDataset):
 
     Parameters
     ----------
+    filename : str
+        The ``.rec`` file, with an ``.idx`` file beside it.
     flag : int
-        1: colours; 0: grey.
+        1: colours (H, W, 3); 0: grey (H, W, 1).
     transform : callable, optional
         Deprecated: use ``dataset.transform(fn)``.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.ImageRecordDataset``.
     """
 
     def __init__(
@@ -275,12 +370,30 @@ _EXTENSIONS = (".jpg", ".jpeg", ".png")
 class ImageFolderDataset(Dataset):
     """Images in one folder a class; labels are the numbers of the folders, in order.
 
+    Parameters
+    ----------
+    root : str
+        Folder of the folders.
+    flag : int
+        1: colours (H, W, 3); 0: grey (H, W, 1).
+    transform : callable, optional
+        Deprecated: use ``dataset.transform(fn)``.
+
     Attributes
     ----------
     synsets : list of str
         Names of the classes.
     items : list of (str, int)
         Paths and labels.
+
+    Warns
+    -----
+    UserWarning
+        For files that are no images, and files beside the folders.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.ImageFolderDataset``.
     """
 
     def __init__(
@@ -325,6 +438,19 @@ class ImageListDataset(Dataset):
         Folder that paths are relative to.
     imglist : list, or path of a file
         Entries ``[label, ..., path]``; lines ``index TAB label TAB ... TAB path``.
+    flag : int
+        1: colours (H, W, 3); 0: grey (H, W, 1).
+
+    Raises
+    ------
+    ValueError
+        Without a list.
+    FormatError
+        If a line of the file is none.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.ImageListDataset``.
     """
 
     def __init__(self, root: str = ".", imglist: Any = None, flag: int = 1) -> None:

@@ -63,7 +63,7 @@ class _Random(HybridBlock):
     """A transformation that draws numbers which decide what it computes: it is never traced."""
 
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:  # type: ignore[override]
-        """Do nothing: it runs eagerly."""
+        """Do nothing, whatever `active`: it runs eagerly."""
 
     def _check_eager(self) -> None:
         if state.region is not None:
@@ -75,7 +75,17 @@ class _Random(HybridBlock):
 
 
 class Compose(Sequential):
-    """Transformations one after the other."""
+    """Transformations one after the other.
+
+    Parameters
+    ----------
+    transforms : list of Block
+        In order.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.Compose``.
+    """
 
     def __init__(self, transforms: list[Any]) -> None:
         super().__init__()
@@ -83,7 +93,17 @@ class Compose(Sequential):
 
 
 class HybridCompose(HybridSequential):
-    """Hybrid transformations one after the other, each hybridized that is not random."""
+    """Hybrid transformations one after the other, each hybridized that is not random.
+
+    Parameters
+    ----------
+    transforms : list of Block
+        In order.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.HybridCompose``.
+    """
 
     def __init__(self, transforms: list[Any]) -> None:
         super().__init__()
@@ -91,13 +111,33 @@ class HybridCompose(HybridSequential):
         self.hybridize()
 
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:  # type: ignore[override]
-        """Hybridize the transformations one by one: random ones run eagerly."""
+        """Hybridize the transformations one by one: random ones run eagerly.
+
+        Parameters
+        ----------
+        active : bool
+            Whether their calls run as compiled graphs.
+        **kwargs : bool or int
+            Flags of :meth:`HybridBlock.hybridize`.
+        """
         for child in self._children.values():
             child.hybridize(active, **kwargs)
 
 
 class RandomApply(Sequential):
-    """Apply a transformation (or several) with probability `p`."""
+    """Apply a transformation (or several) with some probability.
+
+    Parameters
+    ----------
+    transforms : Block or list of Block
+        What is applied.
+    p : float
+        Probability.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomApply``.
+    """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
         super().__init__()
@@ -105,12 +145,29 @@ class RandomApply(Sequential):
         self.p = p
 
     def forward(self, x: Any, *args: Any) -> Any:
-        """The image, changed or not."""
+        """The image `x`, changed or not."""
         return self.transforms(x) if self.p >= generator().random() else x
 
 
 class HybridRandomApply(_Random):
-    """Apply a hybrid transformation (or several) with probability `p`."""
+    """Apply a hybrid transformation (or several) with some probability.
+
+    Parameters
+    ----------
+    transforms : HybridBlock or list of HybridBlock
+        What is applied.
+    p : float
+        Probability.
+
+    Raises
+    ------
+    TraceError
+        While a graph is traced.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.HybridRandomApply``.
+    """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
         super().__init__()
@@ -122,30 +179,60 @@ class HybridRandomApply(_Random):
         self.p = p
 
     def forward(self, x: Any, *args: Any) -> Any:
-        """The image, changed or not."""
+        """The image `x`, changed or not."""
         self._check_eager()
         return self.transforms(x) if self.p >= generator().random() else x
 
 
 # ---- values ------------------------------------------------------------------------------------
 class Cast(HybridBlock):
-    """Cast to a dtype."""
+    """Cast to `dtype`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.Cast``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.vision.transforms.Cast("float16")(mx.np.ones(2)).dtype
+    dtype('float16')
+    """
 
     def __init__(self, dtype: Any = "float32") -> None:
         super().__init__()
         self._dtype = dtype
 
     def forward(self, *args: Any) -> Any:
-        """Cast each argument; one gives an array, several a tuple, as they came."""
+        """Cast each of `args`; one gives an array, several a tuple, as they came."""
         found = tuple(call(F.cast, x, dtype=self._dtype) for x in args)
         return found[0] if len(found) == 1 else found
 
 
 class ToTensor(HybridBlock):
-    """(H, W, C) of 0 to 255 to (C, H, W) of 0 to 1 in float32; stacks likewise."""
+    """(H, W, C) of 0 to 255 to (C, H, W) of 0 to 1 in float32; stacks (N, H, W, C) likewise.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.ToTensor``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> image = mx.np.arange(12).reshape(2, 2, 3).astype("uint8")
+    >>> out = mx.gluon.data.vision.transforms.ToTensor()(image)
+    >>> out.shape, out.dtype
+    ((3, 2, 2), dtype('float32'))
+    """
 
     def forward(self, x: Any) -> Any:
-        """Scale and move the channels to the front."""
+        """Scale `x` and move the channels to the front.
+
+        Raises
+        ------
+        ShapeError
+            For other than 3 or 4 axes.
+        """
         rank = len(x.shape)
         axes = (2, 0, 1) if rank == 3 else (0, 3, 1, 2)
         if rank not in (3, 4):
@@ -161,6 +248,16 @@ class Normalize(HybridBlock):
     ----------
     mean, std : float or tuple of float
         One for all channels, or one each.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.Normalize``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.gluon.data.vision.transforms.Normalize(1.0, 2.0)(mx.np.full((1, 1, 2), 5.0))
+    array([[[2., 2.]]])
     """
 
     def __init__(self, mean: Any = 0.0, std: Any = 1.0) -> None:
@@ -168,7 +265,13 @@ class Normalize(HybridBlock):
         self._mean, self._std = np.atleast_1d(mean), np.atleast_1d(std)
 
     def forward(self, x: Any) -> Any:
-        """Normalise."""
+        """Normalise `x`.
+
+        Raises
+        ------
+        ShapeError
+            For other than 3 or 4 axes, or numbers for another number of channels.
+        """
         if len(x.shape) not in (3, 4):
             raise ShapeError(f"Normalize: an image has 3 or 4 axes, received shape {x.shape}")
         channels = x.shape[-3]
@@ -184,7 +287,7 @@ class Normalize(HybridBlock):
 
 # ---- sizes -------------------------------------------------------------------------------------
 class Resize(HybridBlock):
-    """Resize to (width, height).
+    """Resize (H, W, C) or (N, H, W, C) to a width and height.
 
     Parameters
     ----------
@@ -194,6 +297,17 @@ class Resize(HybridBlock):
         With one number: the size of the shorter side.
     interpolation : int
         0 nearest, 1 bilinear, 2 cubic, 3 area.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.Resize``.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> image = mx.np.arange(12).reshape(2, 2, 3).astype("uint8")
+    >>> mx.gluon.data.vision.transforms.Resize((4, 3))(image).shape
+    (3, 4, 3)
     """
 
     def __init__(self, size: Any, keep_ratio: bool = False, interpolation: int = 1) -> None:
@@ -211,7 +325,23 @@ class Resize(HybridBlock):
 
 
 class CropResize(HybridBlock):
-    """Cut a rectangle out, and resize it if there is a `size`."""
+    """Cut a rectangle out, and resize it if there is a `size`.
+
+    Parameters
+    ----------
+    x, y : int
+        Left and upper edge.
+    width, height : int
+        Of the rectangle.
+    size : int or tuple of int, optional
+        Width and height of the result.
+    interpolation : int, optional
+        0 nearest, 1 bilinear (also if left out), 2 cubic, 3 area.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.CropResize``.
+    """
 
     def __init__(
         self,
@@ -236,7 +366,19 @@ class CropResize(HybridBlock):
 
 
 class CenterCrop(HybridBlock):
-    """Cut (width, height) out of the middle; what is too small is enlarged."""
+    """Cut a rectangle out of the middle; what is too small is enlarged.
+
+    Parameters
+    ----------
+    size : int or tuple of int
+        Width and height.
+    interpolation : int
+        0 nearest, 1 bilinear, 2 cubic, 3 area.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.CenterCrop``.
+    """
 
     def __init__(self, size: Any, interpolation: int = 1) -> None:
         super().__init__()
@@ -255,14 +397,27 @@ def _cut(x: Any, size: tuple[int, int], interpolation: int, place: Callable[[int
 
 
 class RandomCrop(_Random):
-    """Cut (width, height) out of a random place, after padding.
+    """Cut a rectangle out of a random place, after padding.
 
     Parameters
     ----------
+    size : int or tuple of int
+        Width and height.
     pad : int or tuple of int, optional
         Pixels added on each side: of all four, or height and width.
-    pad_value : int
+    pad_value : float
         What they hold.
+    interpolation : int
+        0 nearest, 1 bilinear, 2 cubic, 3 area.
+
+    Raises
+    ------
+    TraceError
+        While a graph is traced.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomCrop``.
     """
 
     def __init__(
@@ -286,14 +441,27 @@ class RandomCrop(_Random):
 
 
 class RandomResizedCrop(_Random):
-    """Cut out a rectangle of random area and shape, and resize it to (width, height).
+    """Cut out a rectangle of random area and shape, and resize it.
 
     Parameters
     ----------
+    size : int or tuple of int
+        Width and height.
     scale : tuple of float
         Smallest and largest area, as parts of the image.
     ratio : tuple of float
         Smallest and largest width over height.
+    interpolation : int
+        0 nearest, 1 bilinear, 2 cubic, 3 area.
+
+    Raises
+    ------
+    TraceError
+        While a graph is traced.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomResizedCrop``.
     """
 
     def __init__(
@@ -340,11 +508,21 @@ class _RandomFlip(_Random):
 
 
 class RandomFlipLeftRight(_RandomFlip):
-    """Mirror left and right with probability `p`."""
+    """Mirror left and right with probability `p`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomFlipLeftRight``.
+    """
 
 
 class RandomFlipTopBottom(_RandomFlip):
-    """Mirror top and bottom with probability `p`."""
+    """Mirror top and bottom with probability `p`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomFlipTopBottom``.
+    """
 
     _axis = -3
 
@@ -358,6 +536,17 @@ class Rotate(Block):
         Counter-clockwise.
     zoom_in, zoom_out : bool
         Zoom so that nothing from outside shows, or the whole image.
+
+    Raises
+    ------
+    ValueError
+        For both zooms.
+    TypeError
+        In a call, for another dtype than float32.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.Rotate``.
     """
 
     def __init__(
@@ -369,12 +558,12 @@ class Rotate(Block):
         self._args = (rotation_degrees, zoom_in, zoom_out)
 
     def forward(self, x: Any) -> Any:
-        """Rotate.
+        """Rotate `x`.
 
         Raises
         ------
         TypeError
-            For another dtype.
+            For another dtype than float32.
         """
         return _rotated(x, *self._args)
 
@@ -398,8 +587,19 @@ class RandomRotation(Block):
     ----------
     angle_limits : tuple of float
         Smallest and largest angle.
+    zoom_in, zoom_out : bool
+        Zoom so that nothing from outside shows, or the whole image.
     rotate_with_proba : float
         Probability.
+
+    Raises
+    ------
+    ValueError
+        For limits out of order, another probability, or both zooms.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomRotation``.
     """
 
     def __init__(
@@ -421,7 +621,7 @@ class RandomRotation(Block):
         self._zoom = (zoom_in, zoom_out)
 
     def forward(self, x: Any) -> Any:
-        """The image, rotated or not."""
+        """The image `x`, rotated or not."""
         draw = generator()
         if draw.random() > self._p:
             return x
@@ -436,7 +636,15 @@ class _RandomColor(_Random):
         raise NotImplementedError(f"{type(self).__name__} must define _change")
 
     def forward(self, x: Any) -> Any:
-        """The image in other colours, in its own dtype."""
+        """The image `x` in other colours, in its own dtype.
+
+        Raises
+        ------
+        TypeError
+            If it is no array.
+        TraceError
+            While a graph is traced.
+        """
         self._check_eager()
         if not isinstance(x, Array):
             raise TypeError(f"expected an array, received {type(x).__name__}")
@@ -460,7 +668,12 @@ class _Factor(_RandomColor):
 
 
 class RandomBrightness(_Factor):
-    """Multiply by a number between ``1 - brightness`` and ``1 + brightness``."""
+    """Multiply by a number between ``1 - brightness`` and ``1 + brightness``.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomBrightness``.
+    """
 
     _function = staticmethod(color.brightness)
 
@@ -469,7 +682,12 @@ class RandomBrightness(_Factor):
 
 
 class RandomContrast(_Factor):
-    """Spread the values about their mean by ``1 - contrast`` to ``1 + contrast``."""
+    """Spread the values about their mean by ``1 - contrast`` to ``1 + contrast``.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomContrast``.
+    """
 
     _function = staticmethod(color.contrast)
 
@@ -478,7 +696,12 @@ class RandomContrast(_Factor):
 
 
 class RandomSaturation(_Factor):
-    """Spread the channels about the grey value by ``1 - saturation`` to ``1 + saturation``."""
+    """Spread the channels about the grey value by ``1 - saturation`` to ``1 + saturation``.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomSaturation``.
+    """
 
     _function = staticmethod(color.saturation)
 
@@ -487,7 +710,12 @@ class RandomSaturation(_Factor):
 
 
 class RandomHue(_RandomColor):
-    """Turn the hue by ``-hue`` to ``hue``, where 1 is half a turn."""
+    """Turn the hue by ``-hue`` to ``hue``, where 1 is half a turn.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomHue``.
+    """
 
     def __init__(self, hue: float) -> None:
         super().__init__()
@@ -498,7 +726,17 @@ class RandomHue(_RandomColor):
 
 
 class RandomColorJitter(_RandomColor):
-    """Change brightness, contrast, saturation and hue in random order."""
+    """Change brightness, contrast, saturation and hue in random order.
+
+    Parameters
+    ----------
+    brightness, contrast, saturation, hue : float
+        Largest changes, as of `RandomBrightness` and so on.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomColorJitter``.
+    """
 
     def __init__(
         self, brightness: float = 0, contrast: float = 0, saturation: float = 0, hue: float = 0
@@ -520,7 +758,18 @@ class RandomColorJitter(_RandomColor):
 
 
 class RandomLighting(_RandomColor):
-    """Add noise along the principal colours of ImageNet (Krizhevsky et al., 2012)."""
+    """Add noise along the principal colours of ImageNet.
+
+    Parameters
+    ----------
+    alpha : float
+        Standard deviation of the noise.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomLighting``;
+    Krizhevsky et al., 2012.
+    """
 
     def __init__(self, alpha: float) -> None:
         super().__init__()
@@ -533,7 +782,12 @@ class RandomLighting(_RandomColor):
 
 
 class RandomGray(_Random):
-    """Make the image grey, in float32, with probability `p`."""
+    """Make the image grey, in float32, with probability `p`.
+
+    Notes
+    -----
+    Source: seed ``gluon.data.vision.transforms.RandomGray``.
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()

@@ -34,13 +34,27 @@ def get_model(name: str, **kwargs: Any) -> Any:
 
     Parameters
     ----------
-    kwargs
+    name : str
+        The name, of any case.
+    **kwargs : object
         ``classes``, ``pretrained``, ``device``, ``root``, and what the model takes.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
 
     Raises
     ------
-    ValueError
+    AttributeValueError
         For an unknown name; the known ones are listed.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> net = mx.gluon.model_zoo.vision.get_model("squeezenet1.1", classes=10)
+    >>> type(net).__name__, len(net.collect_params())
+    ('SqueezeNet', 52)
     """
     names = _names()
     wanted = name.lower()

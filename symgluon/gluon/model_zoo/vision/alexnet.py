@@ -18,6 +18,20 @@ class AlexNet(HybridBlock):
     ----------
     classes : int
         Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, 224, 224), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.AlexNet``; arXiv:1404.5997.
     """
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:
@@ -45,5 +59,27 @@ class AlexNet(HybridBlock):
 
 def alexnet(pretrained: bool = False, device: Any = None, root: str | None = None,
             **kwargs: Any) -> Any:  # fmt: skip
-    """Return AlexNet."""
+    """Return AlexNet.
+
+    Parameters
+    ----------
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
+    Raises
+    ------
+    MXNetError
+        If `pretrained` and there is no file of weights.
+    """
     return load_pretrained(AlexNet(**kwargs), "alexnet", pretrained, device, root)

@@ -14,7 +14,25 @@ MODELS_ROOT = os.path.join("~", ".mxnet", "models")
 def load_pretrained(
     net: Any, name: str, pretrained: bool, device: Any = None, root: str | None = None
 ) -> Any:
-    """Return `net`, with its weights loaded from a local file if `pretrained`.
+    """Return a net, with its weights loaded from a local file if wanted.
+
+    Parameters
+    ----------
+    net : HybridBlock
+        The model.
+    name : str
+        Its name in files.
+    pretrained : bool
+        Whether to load.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights.
+
+    Returns
+    -------
+    HybridBlock
+        `net`.
 
     Raises
     ------
@@ -28,7 +46,24 @@ def load_pretrained(
 
 
 def maker(function: Callable[..., Any], name: str, what: str, *args: Any) -> Callable[..., Any]:
-    """Return `function` with its first arguments given, called `name`."""
+    """Return a function with its first arguments given.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+    name : str
+        Name of the result.
+    what : str
+        The model, for the docstring.
+    *args : object
+        The first arguments.
+
+    Returns
+    -------
+    callable
+        Takes the others by keyword.
+    """
 
     def make(**kwargs: Any) -> Any:
         return function(*args, **kwargs)

@@ -68,6 +68,22 @@ class DenseNet(HybridBlock):
         The 1x1 convolution of a layer has ``bn_size * growth_rate`` channels.
     dropout : float
         Rate of dropout after each layer.
+    classes : int
+        Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, 224, 224), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.DenseNet``; arXiv:1608.06993.
     """
 
     def __init__(
@@ -112,12 +128,32 @@ def get_densenet(
     root: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Return a DenseNet of 121, 161, 169 or 201 layers.
+    """Return a DenseNet.
+
+    Parameters
+    ----------
+    num_layers : int
+        121, 161, 169 or 201.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
 
     Raises
     ------
     KeyError
         For another number of layers.
+    MXNetError
+        If `pretrained` and there is no file of weights.
     """
     if num_layers not in _SPEC:
         raise KeyError(f"there is no DenseNet of {num_layers} layers, only of {sorted(_SPEC)}")

@@ -102,6 +102,20 @@ class Inception3(HybridBlock):
     ----------
     classes : int
         Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, 299, 299), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.Inception3``; arXiv:1512.00567.
     """
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:
@@ -137,5 +151,27 @@ class Inception3(HybridBlock):
 
 def inception_v3(pretrained: bool = False, device: Any = None, root: str | None = None,
                  **kwargs: Any) -> Any:  # fmt: skip
-    """Return Inception, version 3."""
+    """Return Inception, version 3.
+
+    Parameters
+    ----------
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
+    Raises
+    ------
+    MXNetError
+        If `pretrained` and there is no file of weights.
+    """
     return load_pretrained(Inception3(**kwargs), "inceptionv3", pretrained, device, root)

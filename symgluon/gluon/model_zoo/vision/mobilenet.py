@@ -57,12 +57,28 @@ class LinearBottleneck(HybridBlock):
 
 
 class MobileNet(HybridBlock):
-    """MobileNet version 1.
+    """MobileNet, version 1.
 
     Parameters
     ----------
     multiplier : float
         Factor of all numbers of channels.
+    classes : int
+        Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, H, W), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.MobileNet``; arXiv:1704.04861.
     """
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
@@ -86,12 +102,28 @@ class MobileNet(HybridBlock):
 
 
 class MobileNetV2(HybridBlock):
-    """MobileNet version 2.
+    """MobileNet, version 2.
 
     Parameters
     ----------
     multiplier : float
         Factor of all numbers of channels.
+    classes : int
+        Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, H, W), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.MobileNetV2``; arXiv:1801.04381.
     """
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
@@ -127,7 +159,31 @@ def get_mobilenet(
     root: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Return a MobileNet."""
+    """Return a MobileNet, version 1.
+
+    Parameters
+    ----------
+    multiplier : float
+        Factor of all numbers of channels.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
+    Raises
+    ------
+    MXNetError
+        If `pretrained` and there is no file of weights.
+    """
     net = MobileNet(multiplier, **kwargs)
     return load_pretrained(net, _name("mobilenet", multiplier), pretrained, device, root)
 
@@ -139,7 +195,31 @@ def get_mobilenet_v2(
     root: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Return a MobileNet, version 2."""
+    """Return a MobileNet, version 2.
+
+    Parameters
+    ----------
+    multiplier : float
+        Factor of all numbers of channels.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
+    Raises
+    ------
+    MXNetError
+        If `pretrained` and there is no file of weights.
+    """
     net = MobileNetV2(multiplier, **kwargs)
     return load_pretrained(net, _name("mobilenetv2_", multiplier), pretrained, device, root)
 

@@ -54,7 +54,32 @@ class _BlockV1(HybridBlock):
 
 
 class BasicBlockV1(_BlockV1):
-    """Two 3x3 convolutions."""
+    """Two 3x3 convolutions.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels.
+    stride : int
+        Of the first convolution that has one.
+    downsample : bool
+        Whether the shortcut is a 1x1 convolution.
+    in_channels : int
+        Input channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H / stride, W / stride), float
+        ``body(x) + shortcut(x)``.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.BasicBlockV1``; arXiv:1512.03385.
+    """
 
     def __init__(
         self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
@@ -72,7 +97,32 @@ class BasicBlockV1(_BlockV1):
 
 
 class BottleneckV1(_BlockV1):
-    """1x1, 3x3, 1x1 convolutions."""
+    """1x1, 3x3, 1x1 convolutions.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels.
+    stride : int
+        Of the first convolution that has one.
+    downsample : bool
+        Whether the shortcut is a 1x1 convolution.
+    in_channels : int
+        Input channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H / stride, W / stride), float
+        ``body(x) + shortcut(x)``.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.BottleneckV1``; arXiv:1512.03385.
+    """
 
     def __init__(
         self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
@@ -93,7 +143,32 @@ class BottleneckV1(_BlockV1):
 
 
 class BasicBlockV2(HybridBlock):
-    """Two 3x3 convolutions, normalised and activated before."""
+    """Two 3x3 convolutions, normalised and activated before.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels.
+    stride : int
+        Of the first convolution that has one.
+    downsample : bool
+        Whether the shortcut is a 1x1 convolution.
+    in_channels : int
+        Input channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H / stride, W / stride), float
+        ``body(x) + shortcut(x)``.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.BasicBlockV2``; arXiv:1603.05027.
+    """
 
     def __init__(
         self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
@@ -116,7 +191,32 @@ class BasicBlockV2(HybridBlock):
 
 
 class BottleneckV2(HybridBlock):
-    """1x1, 3x3, 1x1 convolutions, normalised and activated before."""
+    """1x1, 3x3, 1x1 convolutions, normalised and activated before.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels.
+    stride : int
+        Of the first convolution that has one.
+    downsample : bool
+        Whether the shortcut is a 1x1 convolution.
+    in_channels : int
+        Input channels; 0: found at the first call.
+
+    Inputs
+    ------
+    x : array (N, C, H, W), float
+
+    Outputs
+    -------
+    array (N, channels, H / stride, W / stride), float
+        ``body(x) + shortcut(x)``.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.BottleneckV2``; arXiv:1603.05027.
+    """
 
     def __init__(
         self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
@@ -183,8 +283,29 @@ class ResNetV1(_ResNet):
         `BasicBlockV1` or `BottleneckV1`.
     layers, channels : list of int
         Units and channels of each stage; `channels` begins with that of the stem.
+    classes : int
+        Number of classes.
     thumbnail : bool
         Small images: a 3x3 convolution as stem.
+
+    Inputs
+    ------
+    x : array (N, 3, H, W), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Raises
+    ------
+    AssertionError
+        If there is not one more number of channels than of layers.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.ResNetV1``; arXiv:1512.03385.
     """
 
     def __init__(
@@ -205,7 +326,38 @@ class ResNetV1(_ResNet):
 
 
 class ResNetV2(_ResNet):
-    """Residual net, version 2; parameters as `ResNetV1`."""
+    """Residual net, version 2.
+
+    Parameters
+    ----------
+    block : type
+        `BasicBlockV2` or `BottleneckV2`.
+    layers, channels : list of int
+        Units and channels of each stage; `channels` begins with that of the stem.
+    classes : int
+        Number of classes.
+    thumbnail : bool
+        Small images: a 3x3 convolution as stem.
+
+    Inputs
+    ------
+    x : array (N, 3, H, W), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
+
+    Raises
+    ------
+    AssertionError
+        If there is not one more number of channels than of layers.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.ResNetV2``; arXiv:1603.05027.
+    """
 
     def __init__(
         self,
@@ -253,10 +405,32 @@ def get_resnet(
 ) -> Any:
     """Return a residual net.
 
+    Parameters
+    ----------
+    version : int
+        1 or 2.
+    num_layers : int
+        18, 34, 50, 101 or 152.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
     Raises
     ------
     AssertionError
         For another version or number of layers.
+    MXNetError
+        If `pretrained` and there is no file of weights.
     """
     if num_layers not in _SPEC:
         raise AssertionError(

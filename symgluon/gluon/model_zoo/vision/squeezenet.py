@@ -33,17 +33,33 @@ def _fire(squeezed: int) -> Any:
 
 
 class SqueezeNet(HybridBlock):
-    """Fire modules.
+    """Fire modules: few channels, then 1x1 and 3x3 convolutions side by side.
 
     Parameters
     ----------
     version : str
         ``"1.0"`` or ``"1.1"``.
+    classes : int
+        Number of classes.
+
+    Inputs
+    ------
+    x : array (N, 3, 224, 224), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
 
     Raises
     ------
     AssertionError
         For another version.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.SqueezeNet``; arXiv:1602.07360.
     """
 
     def __init__(self, version: str, classes: int = 1000, **kwargs: Any) -> None:
@@ -81,7 +97,33 @@ def get_squeezenet(
     root: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Return a SqueezeNet."""
+    """Return a SqueezeNet.
+
+    Parameters
+    ----------
+    version : str
+        ``"1.0"`` or ``"1.1"``.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
+
+    Raises
+    ------
+    AssertionError
+        For another version.
+    MXNetError
+        If `pretrained` and there is no file of weights.
+    """
     name = f"squeezenet{version}"
     return load_pretrained(SqueezeNet(version, **kwargs), name, pretrained, device, root)
 

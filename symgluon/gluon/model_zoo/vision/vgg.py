@@ -23,13 +23,29 @@ class VGG(HybridBlock):
     ----------
     layers, filters : list of int
         Convolutions and channels of each stage.
+    classes : int
+        Number of classes.
     batch_norm : bool
         Normalise after each convolution.
+
+    Inputs
+    ------
+    x : array (N, 3, 224, 224), float
+        Images.
+
+    Outputs
+    -------
+    array (N, classes), float
+        Scores before softmax.
 
     Raises
     ------
     AssertionError
         If the lists differ in length.
+
+    Notes
+    -----
+    Source: seed ``gluon.model_zoo.vision.VGG``; arXiv:1409.1556.
     """
 
     def __init__(
@@ -75,12 +91,32 @@ def get_vgg(
     root: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Return a VGG net of 11, 13, 16 or 19 layers.
+    """Return a VGG net.
+
+    Parameters
+    ----------
+    num_layers : int
+        11, 13, 16 or 19.
+    pretrained : bool
+        Load weights from a file in `root`; nothing is downloaded.
+    device : Device, optional
+        Where the parameters go.
+    root : str, optional
+        Folder of the weights; ``~/.mxnet/models`` if left out.
+    **kwargs : object
+        Arguments of the class, such as ``classes``.
+
+    Returns
+    -------
+    HybridBlock
+        The model.
 
     Raises
     ------
     KeyError
         For another number of layers.
+    MXNetError
+        If `pretrained` and there is no file of weights.
     """
     if num_layers not in _STAGES:
         raise KeyError(f"there is no VGG net of {num_layers} layers, only of {sorted(_STAGES)}")

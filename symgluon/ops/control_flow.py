@@ -1,9 +1,9 @@
 """Loops and branches on arrays: `foreach`, `while_loop`, `cond`.
 
-Eagerly they are Python loops and branches.  In a trace `foreach` is unrolled over its (known) length,
-`while_loop` runs all of its `max_iterations` steps and keeps the results of those whose condition
-held, and `cond` computes both branches and chooses; there the functions must not write to arrays
-outside.
+Eagerly they are Python loops and branches.  In a trace the body is traced once, into a graph of its
+own, and the loop or branch is one operator (:mod:`symgluon.ops.control`); arrays of outside that
+the body writes are states of the loop.  A loop whose body draws random numbers is unrolled, so that
+the draws are those of eager code.
 """
 
 from __future__ import annotations
@@ -11,49 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symgluon import autograd
-from symgluon.errors import ShapeError, TraceError
+from symgluon.errors import ShapeError
+from symgluon.ir.dims import same
 from symgluon.ir.graph import Value
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
+from symgluon.ops.control_trace import (
+    as_like,
+    blank_outputs,
+    build,
+    flatten,
+    scalar_bool,
+    traced_cond,
+    traced_foreach,
+    traced_while_loop,
+)
 from symgluon.ops.state import state
 
 __all__ = ["cond", "foreach", "while_loop"]
-
-
-# ---- nested arrays ---------------------------------------------------------------------------------
-def _flatten(nested: Any, leaves: list[Any]) -> Any:
-    """Append the arrays of nested lists to `leaves`; returns the structure."""
-    if nested is None:
-        return None
-    if isinstance(nested, list | tuple):
-        return [_flatten(n, leaves) for n in nested]
-    leaves.append(nested)
-    return "*"
-
-
-def _leaves(nested: Any) -> list[Any]:
-    found: list[Any] = []
-    _flatten(nested, found)
-    return found
-
-
-def _build(structure: Any, leaves: Sequence[Any]) -> Any:
-    """Put arrays back into a structure."""
-    queue = list(leaves)
-
-    def fill(part: Any) -> Any:
-        if part is None:
-            return None
-        return [fill(p) for p in part] if isinstance(part, list) else queue.pop(0)
-
-    return fill(structure)
-
-
-def _as(result: Any, like: Any) -> Any:
-    result.__class__ = type(like)
-    result._device = like._device
-    return result
 
 
 # ---- loops -----------------------------------------------------------------------------------------
@@ -72,31 +47,49 @@ def foreach(body: Callable[..., Any], data: Any, init_states: Any) -> tuple[Any,
     -------
     outputs, states
         Outputs of all steps stacked along axis 0, and the last states.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to run over, or the lengths differ.
+    TraceError
+        In a trace, if a new state differs from the state before in shape or dtype.
     """
     arrays: list[Any] = []
-    structure = _flatten(data, arrays)
+    structure = flatten(data, arrays)
     if not arrays:
         raise ShapeError("foreach needs data to run over")
-    length = int(arrays[0].shape[0])
-    if any(int(a.shape[0]) != length for a in arrays):
+    length = arrays[0].shape[0]
+    if any(not same(a.shape[0], length) and a.shape[0] != length for a in arrays):
         raise ShapeError(
             "foreach: the arrays have different lengths", received=[a.shape for a in arrays]
         )
-    if not length:
+    if isinstance(length, int) and not length:
         raise ShapeError("foreach: the data has no elements along axis 0")
-    states = init_states
+    if state.region is not None:
+        found = traced_foreach(body, structure, arrays, init_states)
+        if found is not None:
+            return found
+    return _unrolled(body, structure, arrays, init_states)
+
+
+def _unrolled(
+    body: Callable[..., Any], structure: Any, arrays: Sequence[Any], states: Any
+) -> tuple[Any, Any]:
     collected: list[list[Any]] = []
     shape: Any = None
-    for i in range(length):
-        outputs, states = body(_build(structure, [a[i] for a in arrays]), states)
+    for i in range(int(arrays[0].shape[0])):
+        outputs, states = body(
+            build(structure, [as_like(F.index(a, (i,)), a) for a in arrays]), states
+        )
         step: list[Any] = []
-        shape = _flatten(outputs, step)
+        shape = flatten(outputs, step)
         collected.append(step)
-    return _build(shape, [_stacked(column) for column in zip(*collected, strict=True)]), states
+    return build(shape, [_stacked(column) for column in zip(*collected, strict=True)]), states
 
 
 def _stacked(column: Sequence[Any]) -> Any:
-    return _as(F.stack(*column, axis=0), column[0])
+    return as_like(F.stack(*column, axis=0), column[0])
 
 
 def while_loop(
@@ -112,7 +105,7 @@ def while_loop(
     ----------
     cond, func : callable
         Of the loop variables; `func` gives ``(outputs, new variables)``.
-    loop_vars : array or list of arrays
+    loop_vars : array or nested lists of arrays
 
     Returns
     -------
@@ -128,18 +121,33 @@ def while_loop(
     if max_iterations is None:
         raise ValueError("max_iterations should be specified")
     single = isinstance(loop_vars, Array)
-    variables = [loop_vars] if single else list(loop_vars)
+    variables: list[Any] = []
+    structure = flatten([loop_vars] if single else list(loop_vars), variables)
+
+    def holds(*flat: Any) -> Any:
+        return cond(*build(structure, flat))
+
+    def step(*flat: Any) -> tuple[Any, list[Any]]:
+        outputs, new = func(*build(structure, flat))
+        leaves: list[Any] = []
+        flatten([new] if isinstance(new, Array) else new, leaves)
+        return outputs, leaves
+
+    limit = int(max_iterations)
+    traced = None
     if state.region is not None:
-        found, variables = _traced_loop(cond, func, variables, int(max_iterations))
-    else:
-        found, variables = _eager_loop(cond, func, variables, int(max_iterations))
-    return found, variables[0] if single else variables
+        traced = traced_while_loop(holds, step, variables, limit)
+        if traced is None:
+            traced = _masked_loop(holds, step, variables, limit)
+    found, last = traced or _eager_loop(holds, step, variables, limit)
+    rebuilt = build(structure, last)
+    return found, rebuilt[0] if single else rebuilt
 
 
 def _step(func: Callable[..., Any], variables: list[Any]) -> tuple[Any, list[Any], list[Any]]:
     outputs, new = func(*variables)
     leaves: list[Any] = []
-    structure = _flatten([] if outputs is None else outputs, leaves)
+    structure = flatten([] if outputs is None else outputs, leaves)
     return structure, leaves, [new] if isinstance(new, Array) else list(new)
 
 
@@ -151,47 +159,35 @@ def _eager_loop(
     while len(collected) < limit and bool(_truth(cond(*variables))):
         structure, leaves, variables = _step(func, variables)
         collected.append(leaves)
-    count = len(collected)
-    if not count:  # one step for the shapes of the outputs, without effect
-        with autograd.pause():
-            structure, leaves, _ = _step(func, variables)
-        collected = [[F.zeros_like(x) for x in leaves]]
-        collected = [[_as(z, x) for z, x in zip(collected[0], leaves, strict=True)]] * limit
+    if not collected:
+        structure, columns = blank_outputs(func, variables, limit)
+        return build(structure, columns), variables
     columns = []
     for column in zip(*collected, strict=True):
         blank = [F.zeros_like(column[0])] * (limit - len(collected))
-        columns.append(_as(F.stack(*column, *blank, axis=0), column[0]))
-    return _build(structure, columns), variables
+        columns.append(as_like(F.stack(*column, *blank, axis=0), column[0]))
+    return build(structure, columns), variables
 
 
-def _traced_loop(
+def _masked_loop(
     cond: Callable[..., Any], func: Callable[..., Any], variables: list[Any], limit: int
 ) -> tuple[Any, list[Any]]:
+    """All steps, whose results count while the condition held: for bodies that draw."""
     active: Any = None
     collected: list[list[Any]] = []
     structure: Any = None
     for _ in range(limit):
-        holds = _scalar_bool(cond(*variables))
+        holds = scalar_bool(cond(*variables))
         active = holds if active is None else F.logical_and(active, holds)
         structure, leaves, new = _step(func, variables)
         collected.append([_choose(active, x, F.zeros_like(x)) for x in leaves])
         variables = [_choose(active, n, v) for n, v in zip(new, variables, strict=True)]
     columns = [_stacked(column) for column in zip(*collected, strict=True)]
-    return _build(structure, columns), variables
+    return build(structure, columns), variables
 
 
 def _choose(condition: Any, new: Any, old: Any) -> Any:
-    return _as(F.where(condition, new, old), new)
-
-
-def _scalar_bool(value: Any) -> Any:
-    """A condition as a 0-d bool."""
-    if not isinstance(value, Array):
-        import numpy as np
-
-        return np.asarray(bool(value))
-    flat = F.reshape(value, shape=())
-    return flat if flat.dtype == bool else F.not_equal(flat, 0)
+    return as_like(F.where(condition, new, old), new)
 
 
 def _truth(value: Any) -> Any:
@@ -223,18 +219,4 @@ def cond(
     content = chosen._content() if isinstance(chosen, Array) else chosen
     if not isinstance(content, Value):
         return then_func(*arguments) if bool(content) else else_func(*arguments)
-    condition = _scalar_bool(chosen)
-    first: list[Any] = []
-    second: list[Any] = []
-    structure = _flatten(then_func(*arguments), first)
-    other = _flatten(else_func(*arguments), second)
-    if structure != other or any(
-        a.ndim != b.ndim or a.dtype != b.dtype for a, b in zip(first, second, strict=False)
-    ):
-        raise TraceError(
-            "cond: the two branches give results of different structure or type",
-            hint="both branches are computed in a trace; let them give equal shapes and dtypes",
-        )
-    return _build(
-        structure, [_choose(condition, a, b) for a, b in zip(first, second, strict=True)]
-    )
+    return traced_cond(scalar_bool(chosen), then_func, else_func, arguments)

@@ -1,0 +1,218 @@
+"""What `docs/hybridize.md` says of every flag."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as onp
+import pytest
+from seed_layers import close, ramp
+
+import symgluon as mx
+from symgluon.backends.arena import PlannedInterpreter
+from symgluon.backends.numpy import Interpreter
+from symgluon.gluon import nn
+
+FLAGS = (
+    "active", "partition_if_dynamic", "static_alloc", "static_shape", "inline_limit",
+    "forward_bulk_size", "backward_bulk_size",
+)  # fmt: skip
+
+
+mx.npx.set_np()
+X = mx.np.array(ramp(4, 3))
+mx.npx.reset_np()
+
+
+@pytest.fixture(autouse=True)
+def _numpy_arrays():
+    mx.npx.set_np()
+    yield
+    mx.npx.reset_np()
+
+
+@pytest.fixture
+def net():
+    mx.random.seed(1)
+    net = nn.HybridSequential()
+    net.add(nn.Dense(8, activation="relu"), nn.Dense(8, activation="relu"), nn.Dense(2))
+    net.initialize(mx.init.Normal(0.5))
+    net(X)
+    return net
+
+
+def _entries(net):
+    return [e for _, entries in net._cache.by_key.values() for e in entries]
+
+
+def _executables(net):
+    return [e.op.executable for e in _entries(net)]
+
+
+def test_the_document_names_every_flag():
+    text = (Path(__file__).parents[2] / "docs" / "hybridize.md").read_text(encoding="utf-8")
+    for flag in (*FLAGS, "passes", "backend", "clear"):
+        assert f"`{flag}`" in text
+
+
+def test_each_call_drops_what_was_compiled(net):
+    expected = net(X)
+    net.hybridize()
+    net(X)
+    assert len(_entries(net)) == 1
+    net.hybridize()
+    assert _entries(net) == []
+    net(X)
+    net.hybridize(False)
+    close(net(X), expected)
+    assert _entries(net) == []
+
+
+def _rows(x):
+    return (x * 2)[mx.np.nonzero(x)[0]].sum(axis=0)
+
+
+def test_partition_if_dynamic_off_interprets_graphs_with_sizes_from_data():
+    block = nn.HybridLambda(_rows)
+    x = mx.np.array([[1.0, 0, 2], [3, 0, 0]])
+    expected = block(x)
+    for flag, backend in ((True, "onnxruntime"), (False, "numpy")):
+        block.hybridize(partition_if_dynamic=flag)
+        close(block(x), expected)
+        close(block(x * 0), expected * 0)  # another size, the same graph
+        (entry,) = _entries(block)
+        assert entry.op.options.backend == backend
+
+
+def test_partition_if_dynamic_off_leaves_other_graphs_to_the_backend(net):
+    net.hybridize(partition_if_dynamic=False)
+    net(X)
+    assert [e.op.options.backend for e in _entries(net)] == ["onnxruntime"]
+
+
+def test_static_alloc_plans_one_block_of_memory(net):
+    expected = net(X)
+    for flag, kind in ((False, Interpreter), (True, PlannedInterpreter)):
+        net.optimize_for(X, backend="numpy", static_alloc=flag)
+        close(net(X), expected)
+        assert [type(e) for e in _executables(net)] == [kind]
+    first = net(X)
+    net(X * 5)
+    close(first, expected)  # results are not in the block: the next call leaves them alone
+
+
+def test_static_alloc_is_safe_in_threads(net):
+    net.optimize_for(X, backend="numpy", static_alloc=True)
+    xs = [X * k for k in range(8)]
+    expected = [net(x).asnumpy() for x in xs]
+    found = [[] for _ in xs]
+
+    def work(k):
+        mx.npx.set_np()
+        for _ in range(50):
+            found[k].append(net(xs[k]).asnumpy())
+
+    pool = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in pool:
+        thread.start()
+    for thread in pool:
+        thread.join()
+    for outs, wanted in zip(found, expected, strict=True):
+        assert len(outs) == 50
+        for out in outs:
+            onp.testing.assert_array_equal(out, wanted)
+
+
+def test_static_shape_makes_a_graph_a_shape(net):
+    other = mx.np.array(ramp(6, 3))
+    expected = net(X), net(other)
+    for flag, count in ((False, 1), (True, 2)):
+        net.hybridize(static_shape=flag)
+        close(net(X), expected[0])
+        close(net(other), expected[1])
+        close(net(X), expected[0])
+        assert len(_entries(net)) == count
+        for entry in _entries(net):
+            assert all(v.type.is_static for v in entry.traced.graph.inputs) is flag
+
+
+def test_inline_limit_decides_what_becomes_a_function(net, tmp_path):
+    import onnx
+
+    counts = {}
+    for limit in (0, 1, 2):
+        net.hybridize(inline_limit=limit)
+        net(X)
+        net.export(str(tmp_path / "net"))
+        model = onnx.load(str(tmp_path / "net-0000.onnx"))
+        counts[limit] = len(model.functions)
+        (entry,) = _entries(net)
+        assert not any(n.op.name == "call" for n in entry.traced.graph.nodes)
+    # Dense with its activation is two operators, each of them one
+    assert counts[0] > counts[1] > counts[2] == 0
+
+
+@pytest.mark.parametrize("flag", ["forward_bulk_size", "backward_bulk_size"])
+def test_bulk_sizes_change_nothing(net, flag):
+    expected = net(X)
+    net.hybridize(**{flag: 1})
+    close(net(X), expected)
+    one = [n.op.name for n in _entries(net)[0].traced.graph.nodes]
+    net.hybridize()
+    net(X)
+    assert [n.op.name for n in _entries(net)[0].traced.graph.nodes] == one
+
+
+@pytest.mark.parametrize("flag", ["inline_limit", "forward_bulk_size", "backward_bulk_size"])
+@pytest.mark.parametrize("wrong", [-1, "a", 2.5])
+def test_numbers_are_checked_at_once(net, flag, wrong):
+    with pytest.raises(ValueError, match=flag):
+        net.hybridize(**{flag: wrong})
+    with pytest.raises(ValueError, match=flag):
+        net.optimize_for(X, **{flag: wrong})
+    assert not net._active
+
+
+def test_inline_limit_is_a_number(net):
+    with pytest.raises(ValueError, match="inline_limit"):
+        net.hybridize(inline_limit=None)
+
+
+def test_unknown_flags_are_listed(net):
+    with pytest.raises(TypeError, match=r"nosuch.*inline_limit"):
+        net.hybridize(nosuch=1)
+
+
+def test_flags_reach_every_hybrid_block_below():
+    inner = nn.HybridSequential()
+    inner.add(nn.Dense(2))
+    outer = nn.Sequential()
+    outer.add(inner, nn.Lambda("tanh"))
+    outer.hybridize(static_shape=True, inline_limit=7)
+    for block in (inner, inner[0]):
+        assert (block._flags.static_shape, block._flags.inline_limit) == (True, 7)
+
+
+def test_optimize_for_finds_deferred_shapes():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(3), nn.BatchNorm(), nn.Dense(2))
+    net.initialize()
+    net.optimize_for(mx.np.array(ramp(4, 3)))
+    assert all(-1 not in p.shape for p in net.collect_params().values())
+
+
+def test_optimize_for_changes_nothing_on_an_error(net):
+    net.optimize_for(X, backend="numpy")
+    for wrong in ({"backend": "nosuch"}, {"nosuch": 1}, {"passes": "-nosuch"}):
+        with pytest.raises(ValueError, match="nosuch"):
+            net.optimize_for(X, **wrong)
+        assert net._flags.backend == "numpy"
+        assert len(_entries(net)) == 1
+
+
+def test_options_of_a_backend(net):
+    expected = net(X)
+    net.optimize_for(X, backend="onnxruntime", threads=1, passes="-fuse_patterns")
+    close(net(X), expected)
+    assert dict(_entries(net)[0].op.options.extra)["threads"] == 1
