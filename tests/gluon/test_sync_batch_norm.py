@@ -278,3 +278,12 @@ def test_copies_are_groups_of_their_own(how):
 def test_nonsense_number():
     with pytest.raises(ValueError, match="num_devices must be positive"):
         nn.SyncBatchNorm(num_devices=0)
+
+
+def test_data_of_another_device_and_dtype():
+    net = layer(2)
+    with autograd.record():
+        with pytest.raises(RuntimeError, match="device"):
+            net(mx.np.ones((2, 3), device=mx.cpu(5)))
+        with pytest.raises(SymgluonError, match="SyncBatchNorm"):
+            net(mx.np.ones((2, 3), dtype="int32", device=mx.cpu(1)))

@@ -323,6 +323,8 @@ class SyncBatchNorm(_BatchNorm):
             )
         if total == 1:
             return super().forward(x)
+        need_float(self, x)
+        data(self.gamma, x)  # says so where the layer is not on the device of `x`
         gather = AllGather(group=collective.group_of(self), label=self._label(), devices=devices,
                            rank=self._rank_of(x), world=world)  # fmt: skip
         return call(self._synchronised, x, gather)
