@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgluon.ir.dims import Dim
+from symgluon.ops.core import index_shape
 
 if TYPE_CHECKING:
     from symgluon.formats.onnx.builder import Builder
@@ -85,6 +86,9 @@ def basic_set_index(g: Builder, x: str, value: str, index: tuple[Any, ...]) -> s
     rank = len(shape)
     if not rank:  # the one element
         return str(g.Reshape(value, g.ints([])))
+    free = any(not isinstance(n, int) for n in shape) or any(map(_symbolic, index))
+    if not free and 0 in index_shape(shape, index):
+        return str(g.Identity(x))  # nothing is written; ONNX Runtime refuses empty places
     grids, part = _grids(g, shape, index)
     target = g.Shape(part)
     broad = g.Expand(value, target)
