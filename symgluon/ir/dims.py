@@ -269,6 +269,13 @@ class DimScope:
 
     # -- questions -----------------------------------------------------------------------------
 
+    def depends_on_data(self, dim: Any) -> bool:
+        """Whether only the data tell the number of `dim`: a question about it has no answer."""
+        if not isinstance(dim, Dim):
+            return False
+        names = poly.names(self._resolve(dim._poly))
+        return any(n in self._names and self._hints.get(n) is None for n in names)
+
     def ask(self, p: Poly, relation: str) -> bool:
         """Answer whether ``p relation 0`` holds; a guard is kept if only the hints can tell.
 

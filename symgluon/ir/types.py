@@ -381,7 +381,7 @@ def infer_reshape(shape_in: Sequence[Any] | None, newshape: Sequence[Any]) -> Sh
     if not free:
         if not unknown:
             total, size = prod(shape_in), prod(new)
-            if not (same(total, size) or total == size):
+            if not (same(total, size) or _left_to_kernel(total, size) or total == size):
                 raise _bad_reshape(shape_in, new)
         return new
     hole = free[0]
@@ -393,6 +393,12 @@ def infer_reshape(shape_in: Sequence[Any] | None, newshape: Sequence[Any]) -> Sh
         _quotient(prod(shape_in), known, shape_in, new),
         *new[hole + 1 :],
     )
+
+
+def _left_to_kernel(*sizes: Any) -> bool:
+    """Whether a size depends on data: then the kernel compares, when there are numbers."""
+    scope = current_scope()
+    return scope is not None and any([scope.depends_on_data(n) for n in sizes])
 
 
 def _quotient(total: Any, known: Any, shape_in: Any, new: Shape) -> Any:

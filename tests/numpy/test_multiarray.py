@@ -317,6 +317,7 @@ MASKED = {
     "reduced": lambda x: (x[x > 0] ** 2).sum(),
     "read and written": lambda x: _doubled(x + 0.5),
     "nothing": lambda x: x[x > 100],
+    "as many as they are": lambda x: x[abs(x) >= 0].reshape((x.shape[0], x.shape[1])),
 }
 
 
