@@ -17,6 +17,9 @@ from symgluon.ir.graph import Graph
 #: opset of the models that stay in memory
 OPSET = 20
 
+#: fusions whose kernel is slower on CPUs than what it replaces (``docs/performance.md``)
+_SLOWER = ("SkipLayerNormFusion",)
+
 #: bytes of a tensor from which it is handed over in memory, not inside the model
 _LARGE = 1 << 14
 
@@ -90,7 +93,13 @@ def make_session(
     if prepare is not None:
         prepare(options)
     source = model if isinstance(model, bytes | str) else model.SerializeToString()
-    session = ort.InferenceSession(source, options, providers=list(providers), enable_fallback=0)
+    session = ort.InferenceSession(
+        source,
+        options,
+        providers=list(providers),
+        enable_fallback=0,
+        disabled_optimizers=list(_SLOWER) if tuple(providers) == (CPU,) else None,
+    )
     if tuple(providers) != (CPU,):
         check_loaded(session, providers)
     return session
