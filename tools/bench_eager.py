@@ -63,16 +63,16 @@ def gluon_calls(module: str) -> dict:
             layer = mx.gluon.nn.Conv2D(filters, k, s, p, in_channels=shape[1])
             layer.initialize()
             return lambda: layer(x)
+        layer = None
         if kind == "max_pool":
-            k, s, p = rest
-            return lambda: npx.pooling(
-                x, kernel=(k, k), stride=(s, s), pad=(p, p), pool_type="max"
-            )
+            layer = mx.gluon.nn.MaxPool2D(*rest)
         if kind == "global_pool":
-            return lambda: npx.pooling(x, kernel=(1, 1), global_pool=True, pool_type="avg")
+            layer = mx.gluon.nn.GlobalAvgPool2D()
         if kind == "batch_norm":
-            c = [array(shape[1]) for _ in range(3)] + [np.ones((shape[1],))]
-            return lambda: npx.batch_norm(x, *c, fix_gamma=False)
+            layer = mx.gluon.nn.BatchNorm(in_channels=shape[1])
+            layer.initialize()
+        if layer is not None:
+            return lambda: layer(x)
         if kind == "softmax":
             return lambda: npx.softmax(x)
         w, b = array(rest[0], shape[1]), array(rest[0])
@@ -102,14 +102,15 @@ def torch_calls() -> dict:
             filters, k, s, p = rest
             layer = torch.nn.Conv2d(shape[1], filters, k, s, p)
             return lambda: layer(x)
+        layer = None
         if kind == "max_pool":
-            k, s, p = rest
-            return lambda: f.max_pool2d(x, k, s, p)
+            layer = torch.nn.MaxPool2d(*rest)
         if kind == "global_pool":
-            return lambda: f.adaptive_avg_pool2d(x, 1)
+            layer = torch.nn.AdaptiveAvgPool2d(1)
         if kind == "batch_norm":
-            c = [torch.rand(shape[1]) for _ in range(4)]
-            return lambda: f.batch_norm(x, c[0], c[1], c[2], c[3], False)
+            layer = torch.nn.BatchNorm2d(shape[1]).eval()
+        if layer is not None:
+            return lambda: layer(x)
         if kind == "softmax":
             return lambda: torch.softmax(x, -1)
         w, b = torch.rand(rest[0], shape[1]), torch.rand(rest[0])
