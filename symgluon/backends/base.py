@@ -210,6 +210,10 @@ def list_backends() -> list[str]:
     return sorted({"numpy", "onnxruntime", *_registered, *_installed()})
 
 
+#: MXNet's backends for CPUs, which scripts name: what does their work here
+_MXNET_NAMES = {"MKLDNN": "onnxruntime", "ONEDNN": "onnxruntime"}
+
+
 def get_backend(name: str | None = None) -> Backend:
     """Return a backend by its name.
 
@@ -235,6 +239,7 @@ def get_backend(name: str | None = None) -> Backend:
     'numpy'
     """
     name = name or config.backend() or _DEFAULT
+    name = _MXNET_NAMES.get(name, name)
     found = _registered.get(name)
     if found is None:
         found = _builtin(name)

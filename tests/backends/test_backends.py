@@ -353,3 +353,8 @@ def test_the_environment_chooses(counting, monkeypatch):
     net.hybridize()
     with pytest.raises(AttributeValueError, match="'missing'"):
         net(x)
+
+
+@pytest.mark.parametrize("name", ["MKLDNN", "ONEDNN"])
+def test_names_of_mxnet(name):
+    assert base.get_backend(name).name == "onnxruntime"
