@@ -84,7 +84,19 @@ _MODULES = {
 }
 
 
+#: functions that MXNet has here too
+_FROM_UTIL = frozenset(
+    (
+        "is_np_array", "is_np_shape", "np_array", "np_shape", "set_np_shape", "use_np",
+        "use_np_array", "use_np_shape",
+    )
+)  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
+    if name in _FROM_UTIL:
+        found = globals()[name] = getattr(importlib.import_module("symgluon.util"), name)
+        return found
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'symgluon' has no attribute {name!r}")
@@ -99,4 +111,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_FROM_UTIL})
