@@ -1,6 +1,6 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
-from symgluon.gluon import data, loss, metric, model_zoo, nn, rnn, utils
+from symgluon.gluon import contrib, data, loss, metric, model_zoo, nn, rnn, utils
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
@@ -15,6 +15,7 @@ __all__ = [
     "Parameter",
     "SymbolBlock",
     "Trainer",
+    "contrib",
     "data",
     "loss",
     "metric",

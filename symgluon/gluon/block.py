@@ -806,3 +806,16 @@ def _say_where(error: SymgluonError, block: Block) -> None:
         from symgluon.ir.dims import user_line
 
         error.line = user_line() or None
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet has these two in this module as well
+    if name == "HybridBlock":
+        from symgluon.gluon.hybrid import HybridBlock
+
+        return HybridBlock
+    if name == "SymbolBlock":
+        from symgluon.gluon.symbol_block import SymbolBlock
+
+        return SymbolBlock
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
