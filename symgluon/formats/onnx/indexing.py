@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgluon.ir.dims import Dim
-from symgluon.ops.core import index_shape
 
 if TYPE_CHECKING:
     from symgluon.formats.onnx.builder import Builder
@@ -86,8 +85,7 @@ def basic_set_index(g: Builder, x: str, value: str, index: tuple[Any, ...]) -> s
     rank = len(shape)
     if not rank:  # the one element
         return str(g.Reshape(value, g.ints([])))
-    free = any(not isinstance(n, int) for n in shape) or any(map(_symbolic, index))
-    if not free and 0 in index_shape(shape, index):
+    if _selects_nothing(shape, index):
         return str(g.Identity(x))  # nothing is written; ONNX Runtime refuses empty places
     grids, part = _grids(g, shape, index)
     target = g.Shape(part)
@@ -95,6 +93,19 @@ def basic_set_index(g: Builder, x: str, value: str, index: tuple[Any, ...]) -> s
     columns = [g.unsqueeze(str(g.Expand(grid, target)), [-1]) for grid in grids]
     where = g.Concat(*columns, axis=-1) if rank > 1 else columns[0]
     return str(g.ScatterND(x, where, broad))
+
+
+def _selects_nothing(shape: tuple[Any, ...], index: tuple[Any, ...]) -> bool:
+    """Whether some axis of fixed size has no place that the index takes."""
+    items = [item for item in index if item is not None]
+    items += [slice(None)] * (len(shape) - len(items))
+    return any(
+        isinstance(n, int)
+        and isinstance(item, slice)
+        and not _symbolic(item)
+        and not len(range(n)[item])
+        for n, item in zip(shape, items, strict=True)
+    )
 
 
 def _grids(g: Builder, shape: tuple[Any, ...], index: tuple[Any, ...]) -> tuple[list[str], str]:

@@ -119,6 +119,7 @@ INDEXES = [
     (0,), (-1,), (slice(1, 3),), (slice(None), -2), (slice(None, None, 2), slice(3, None)),
     (None, slice(None), 2), (1, None, slice(4, 1, -2)), (slice(-3, -1), None, 0, None, 5),
     (slice(None, None, -1),), (), (slice(None), slice(None), slice(None)), (None,), (2, 3, 4),
+    (slice(None), slice(2, 2)), (slice(None), slice(0, -9, -1), 1), (0, slice(3, 1), None),
 ]  # fmt: skip
 
 
