@@ -402,6 +402,18 @@ class LayerNormGrad(Op):
     ]
 
 
+def _norm_grad(ct: Any, x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any]:
+    """Cotangent of what is normalised from that of the result; and the result, for the scale.
+
+    Means are subtracted before anything is scaled: nothing cancels where the data are constant.
+    """
+    off, inverse = _moments(x, axes, eps)
+    normal = off * inverse
+    rest = ct - F.mean(ct, axis=axes, keepdims=True)
+    rest = rest - normal * F.mean(ct * normal, axis=axes, keepdims=True)
+    return rest * inverse, normal
+
+
 @op()
 class GroupNorm(Op):
     """Normalise groups of channels of (N, C, ...) and scale each channel (arXiv:1803.08494)."""
@@ -450,6 +462,20 @@ class GroupNorm(Op):
         y = F.reshape(off * inverse, shape=x.shape)
         y = y * _cast(along(gamma, 1, x.ndim), x.dtype)
         return y + _cast(along(beta, 1, x.ndim), x.dtype)
+
+    def grad(self, ct: Any, y: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        n, c, *rest = x.shape
+        size: Any = c // self.num_groups
+        for m in rest:
+            size = size * m
+        grouped = (n, self.num_groups, size)
+        scaled = ct * _cast(along(gamma, 1, x.ndim), x.dtype)
+        gx, normal = _norm_grad(
+            F.reshape(scaled, shape=grouped), F.reshape(x, shape=grouped), (2,), self.eps
+        )
+        axes = _channels(1, x.ndim)
+        g_gamma = F.sum(ct * F.reshape(normal, shape=x.shape), axis=axes)
+        return F.reshape(gx, shape=x.shape), g_gamma, F.sum(ct, axis=axes)
 
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         dtype = g.dtype(x)
@@ -511,6 +537,13 @@ class InstanceNorm(Op):
         off, inverse = _moments(x, self.axes(x.ndim), self.eps)
         y = off * inverse * _cast(along(gamma, at, x.ndim), x.dtype)
         return y + _cast(along(beta, at, x.ndim), x.dtype)
+
+    def grad(self, ct: Any, y: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        at = normalize_axis(self.axis, x.ndim)
+        scaled = ct * _cast(along(gamma, at, x.ndim), x.dtype)
+        gx, normal = _norm_grad(scaled, x, self.axes(x.ndim), self.eps)
+        axes = _channels(at, x.ndim)
+        return gx, F.sum(ct * normal, axis=axes), F.sum(ct, axis=axes)
 
     def onnx(self, g: Any, x: Any, gamma: Any, beta: Any) -> Any:
         if normalize_axis(self.axis, g.rank(x)) != 1 or g.dtype(x) != g.dtype(gamma):
