@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,24 +54,30 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def examples_of(module: str) -> list[doctest.DocTest]:
-    """Examples of all docstrings written in a module, private and generated objects included.
+    """Examples of all docstrings of a module, private and generated objects included.
 
     They are taken from the source: what a module imports or makes at run time has its examples
-    where they are written.
+    where they are written; only public classes documented from a template are read at run time.
     """
-    file = importlib.import_module(module).__file__ or ""
+    loaded = importlib.import_module(module)
+    file = loaded.__file__ or ""
     tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    parser = doctest.DocTestParser()
-    found = []
+    written = []
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        text = ast.get_docstring(node)
-        if text and ">>> " in text:
-            name = getattr(node, "name", module)
-            line = node.body[0].lineno
-            found.append(parser.get_doctest(text, {"__name__": "example"}, name, file, line))
-    return found
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node)
+            written.append((getattr(node, "name", module), text or "", node.body[0].lineno))
+    names = {name for name, text, _ in written if text}
+    for name in getattr(loaded, "__all__", ()):
+        made = getattr(loaded, name, None)
+        if isinstance(made, type) and made.__module__ == module and name not in names:
+            written.append((name, inspect.getdoc(made) or "", 0))
+    parser = doctest.DocTestParser()
+    return [
+        parser.get_doctest(text, {"__name__": "example"}, name, file, line)
+        for name, text, line in written
+        if ">>> " in text
+    ]
 
 
 def run(test: doctest.DocTest) -> str:

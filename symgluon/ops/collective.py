@@ -69,7 +69,7 @@ class _Collective(Op):
 
     def exchange(self, parts: Sequence[Any]) -> list[Any]:
         """Compute the results of the local devices from their operands."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define exchange")
 
 
 @op()
@@ -200,7 +200,10 @@ def _check_equal(op: _Collective, here: dict[int, tuple[Any, Pending]]) -> None:
     types = {(x.shape, x.dtype) for x, _ in here.values()}
     if len(types) > 1:
         shown = ", ".join(f"{s} {d}" for s, d in sorted(types, key=str))
-        raise SymgluonError(f"{op.label or op.name}: the devices disagree about the data: {shown}")
+        raise SymgluonError(
+            f"{op.label or op.name}: the devices disagree about the data: {shown}",
+            hint="give every device data of one dtype and number of channels",
+        )
 
 
 def _too_early(op: _Collective, rounds: _Rounds, here: dict[int, Any]) -> Exception:

@@ -13,7 +13,6 @@ from typing import Any
 
 from symgluon.errors import ShapeError
 from symgluon.ir.dims import same
-from symgluon.ir.graph import Value
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 from symgluon.ops.control_trace import (
@@ -21,6 +20,8 @@ from symgluon.ops.control_trace import (
     blank_outputs,
     build,
     flatten,
+    flatten_outputs,
+    pair,
     scalar_bool,
     traced_cond,
     traced_foreach,
@@ -52,13 +53,20 @@ def foreach(body: Callable[..., Any], data: Any, init_states: Any) -> tuple[Any,
     ------
     ShapeError
         If there is nothing to run over, or the lengths differ.
+    TypeError
+        If the data, states or results are not arrays, or the body does not return two results.
     TraceError
         In a trace, if a new state differs from the state before in shape or dtype.
     """
     arrays: list[Any] = []
-    structure = flatten(data, arrays)
+    structure = flatten(data, arrays, "foreach: data")
+    flatten(init_states, [], "foreach: init_states")
     if not arrays:
         raise ShapeError("foreach needs data to run over")
+    if any(not a.shape for a in arrays):
+        raise ShapeError(
+            "foreach: the data has no axis 0 to run over", received=[a.shape for a in arrays]
+        )
     length = arrays[0].shape[0]
     if any(not same(a.shape[0], length) and a.shape[0] != length for a in arrays):
         raise ShapeError(
@@ -79,11 +87,12 @@ def _unrolled(
     collected: list[list[Any]] = []
     shape: Any = None
     for i in range(int(arrays[0].shape[0])):
-        outputs, states = body(
-            build(structure, [as_like(F.index(a, (i,)), a) for a in arrays]), states
-        )
+        slices = [as_like(F.index(a, (i,)), a) for a in arrays]
+        found = body(build(structure, slices), states)
+        outputs, states = pair(found, "foreach: the body", "states")
+        flatten(states, [], "foreach: the states of the body")
         step: list[Any] = []
-        shape = flatten(outputs, step)
+        shape = flatten(outputs, step, "foreach: the outputs of the body")
         collected.append(step)
     return build(shape, [_stacked(column) for column in zip(*collected, strict=True)]), states
 
@@ -116,24 +125,31 @@ def while_loop(
     Raises
     ------
     ValueError
-        Without `max_iterations`.
+        Without `max_iterations`, or if it is negative.
+    TypeError
+        If the variables or results are not arrays, or `func` does not return two results.
+    ShapeError
+        If the condition has more than one element.
     """
     if max_iterations is None:
         raise ValueError("max_iterations should be specified")
+    limit = int(max_iterations)
+    if limit < 0:
+        raise ValueError(f"while_loop: max_iterations must not be negative, it is {limit}")
     single = isinstance(loop_vars, Array)
     variables: list[Any] = []
-    structure = flatten([loop_vars] if single else list(loop_vars), variables)
+    structure = flatten([loop_vars] if single else loop_vars, variables, "while_loop: loop_vars")
 
     def holds(*flat: Any) -> Any:
         return cond(*build(structure, flat))
 
     def step(*flat: Any) -> tuple[Any, list[Any]]:
-        outputs, new = func(*build(structure, flat))
+        found = func(*build(structure, flat))
+        outputs, new = pair(found, "while_loop: func", "variables")
         leaves: list[Any] = []
-        flatten([new] if isinstance(new, Array) else new, leaves)
+        flatten(new, leaves, "while_loop: the variables of func")
         return outputs, leaves
 
-    limit = int(max_iterations)
     traced = None
     if state.region is not None:
         traced = traced_while_loop(holds, step, variables, limit)
@@ -147,8 +163,7 @@ def while_loop(
 def _step(func: Callable[..., Any], variables: list[Any]) -> tuple[Any, list[Any], list[Any]]:
     outputs, new = func(*variables)
     leaves: list[Any] = []
-    structure = flatten([] if outputs is None else outputs, leaves)
-    return structure, leaves, [new] if isinstance(new, Array) else list(new)
+    return flatten_outputs(outputs, leaves), leaves, new
 
 
 def _eager_loop(
@@ -156,7 +171,7 @@ def _eager_loop(
 ) -> tuple[Any, list[Any]]:
     collected: list[list[Any]] = []
     structure: Any = None
-    while len(collected) < limit and bool(_truth(cond(*variables))):
+    while len(collected) < limit and bool(scalar_bool(cond(*variables), "while_loop")):
         structure, leaves, variables = _step(func, variables)
         collected.append(leaves)
     if not collected:
@@ -177,7 +192,7 @@ def _masked_loop(
     collected: list[list[Any]] = []
     structure: Any = None
     for _ in range(limit):
-        holds = scalar_bool(cond(*variables))
+        holds = scalar_bool(cond(*variables), "while_loop")
         active = holds if active is None else F.logical_and(active, holds)
         structure, leaves, new = _step(func, variables)
         collected.append([_choose(active, x, F.zeros_like(x)) for x in leaves])
@@ -188,10 +203,6 @@ def _masked_loop(
 
 def _choose(condition: Any, new: Any, old: Any) -> Any:
     return as_like(F.where(condition, new, old), new)
-
-
-def _truth(value: Any) -> Any:
-    return value.numpy_content("a loop condition") if isinstance(value, Array) else value
 
 
 # ---- branches --------------------------------------------------------------------------------------
@@ -210,13 +221,21 @@ def cond(
         A callable is called with the inputs.
     inputs : array or list of arrays, optional
         1.x passes none: the functions take no arguments.
+
+    Raises
+    ------
+    ShapeError
+        If the condition has more than one element.
+    TypeError
+        In a trace, if a branch gives anything but arrays.
+    TraceError
+        In a trace, if the branches give results of different structure, shape or dtype.
     """
     if inputs is None:
         arguments: list[Any] = []
     else:
         arguments = [inputs] if isinstance(inputs, Array) else list(inputs)
-    chosen = pred(*arguments) if callable(pred) else pred
-    content = chosen._content() if isinstance(chosen, Array) else chosen
-    if not isinstance(content, Value):
-        return then_func(*arguments) if bool(content) else else_func(*arguments)
-    return traced_cond(scalar_bool(chosen), then_func, else_func, arguments)
+    chosen = scalar_bool(pred(*arguments) if callable(pred) else pred, "cond")
+    if not isinstance(chosen, Array):
+        return then_func(*arguments) if chosen else else_func(*arguments)
+    return traced_cond(chosen, then_func, else_func, arguments)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symgluon.errors import TraceError
+from symgluon.errors import ShapeError, TraceError
 from symgluon.ir.dims import DimScope, user_line
 from symgluon.ir.graph import Graph, Value
 from symgluon.ir.op import RANDOM
@@ -22,14 +22,30 @@ from symgluon.ops.state import state
 
 
 # ---- nested arrays -----------------------------------------------------------------------------
-def flatten(nested: Any, leaves: list[Any]) -> Any:
-    """Append the arrays of nested lists to `leaves`; returns the structure."""
+def flatten(nested: Any, leaves: list[Any], what: str) -> Any:
+    """Append the arrays of nested lists to `leaves`; returns the structure.
+
+    Raises a TypeError that names `what` if there is anything else in the lists.
+    """
     if nested is None:
         return None
     if isinstance(nested, list | tuple):
-        return [flatten(n, leaves) for n in nested]
+        return [flatten(n, leaves, what) for n in nested]
+    if not isinstance(nested, Array):
+        raise TypeError(
+            f"{what} must be arrays, in lists or alone, not {type(nested).__module__}."
+            f"{type(nested).__name__}; make an array of it, such as np.array(...)"
+        )
     leaves.append(nested)
     return "*"
+
+
+def pair(found: Any, what: str, second: str) -> tuple[Any, Any]:
+    """Return the two results of a loop body."""
+    if not isinstance(found, list | tuple) or len(found) != 2:
+        given = f"{len(found)} results" if isinstance(found, list | tuple) else "one result"
+        raise TypeError(f"{what} must return (outputs, {second}); it returned {given}")
+    return found[0], found[1]
 
 
 def build(structure: Any, leaves: Sequence[Any]) -> Any:
@@ -44,6 +60,12 @@ def build(structure: Any, leaves: Sequence[Any]) -> Any:
     return fill(structure)
 
 
+def flatten_outputs(outputs: Any, leaves: list[Any]) -> Any:
+    """Flatten the outputs of a step of `while_loop`, which may have none."""
+    what = "while_loop: the outputs of func"
+    return flatten([] if outputs is None else outputs, leaves, what)
+
+
 def as_like(result: Any, like: Any) -> Any:
     """Give `result` the class and device of `like`."""
     result.__class__ = type(like)
@@ -51,11 +73,18 @@ def as_like(result: Any, like: Any) -> Any:
     return result
 
 
-def scalar_bool(value: Any) -> Any:
-    """Return a condition as a 0-d bool."""
-    if not isinstance(value, Array):
-        return np.asarray(bool(value))
-    flat = F.reshape(value, shape=())
+def scalar_bool(value: Any, what: str) -> Any:
+    """Return a condition as a 0-d bool: an array in a trace, else a NumPy bool."""
+    content = value._content() if isinstance(value, Array) else value
+    try:
+        if not isinstance(content, Value):
+            return np.reshape(content, ()).astype(bool)
+        flat = F.reshape(value, shape=())
+    except ValueError as err:
+        raise ShapeError(
+            f"{what}: the condition must have one element, it has shape {value.shape}",
+            hint="reduce it with any() or all()",
+        ) from err
     return flat if flat.dtype == bool else F.not_equal(flat, 0)
 
 
@@ -116,7 +145,7 @@ def blank_outputs(function: Callable[..., Any], variables: Sequence[Any], rows: 
     with region.active():
         outputs, _ = function(*[_argument(region, "variable", v, v.shape) for v in variables])
         leaves: list[Any] = []
-        structure = flatten([] if outputs is None else outputs, leaves)
+        structure = flatten_outputs(outputs, leaves)
         types = [x._content().type for x in leaves]
     zeros = [
         as_like(F.full(np.zeros((), t.dtype), shape=(rows, *t.known_shape)), x)
@@ -162,17 +191,18 @@ def traced_foreach(
 ) -> tuple[Any, Any] | None:
     """`foreach` as one operator; None if the body draws random numbers."""
     first: list[Any] = []
-    state_structure = flatten(init_states, first)
+    state_structure = flatten(init_states, first, "foreach: init_states")
     made: dict[str, Any] = {}
 
     def run(region: Region) -> list[Any]:
         slices = [_argument(region, "slice", a, a.shape[1:]) for a in arrays]
         states = [_argument(region, "state", s, s.shape) for s in first]
-        outputs, new = function(build(structure, slices), build(state_structure, states))
+        found = function(build(structure, slices), build(state_structure, states))
+        outputs, new = pair(found, "foreach: the body", "states")
         leaves: list[Any] = []
-        made["outputs"] = flatten(outputs, leaves)
+        made["outputs"] = flatten(outputs, leaves, "foreach: the outputs of the body")
         after: list[Any] = []
-        made["states"] = flatten(new, after)
+        made["states"] = flatten(new, after, "foreach: the states of the body")
         made["like"] = leaves
         return [*_checked("foreach", after, states), *leaves]
 
@@ -206,16 +236,15 @@ def traced_while_loop(
 
     def run(region: Region) -> list[Any]:
         states = [_argument(region, "variable", v, v.shape) for v in variables]
-        outputs, new = function(*states)
+        outputs, after = function(*states)
         leaves: list[Any] = []
-        made["outputs"] = flatten([] if outputs is None else outputs, leaves)
+        made["outputs"] = flatten_outputs(outputs, leaves)
         made["like"] = leaves
-        after = [new] if isinstance(new, Array) else list(new)
         return [*_checked("while_loop", after, states), *leaves]
 
     def holds(region: Region) -> list[Any]:
         states = [_argument(region, "variable", v, v.shape) for v in variables]
-        return [_in_trace(scalar_bool(condition(*states)))]
+        return [_in_trace(scalar_bool(condition(*states), "while_loop"))]
 
     body = _trace("while_body", run, len(variables))
     test = _trace("while_condition", holds, len(variables))
@@ -280,7 +309,7 @@ def traced_cond(
     def branch(key: str, function: Callable[..., Any]) -> _Body:
         def run(region: Region) -> list[Any]:
             leaves: list[Any] = []
-            made[key] = flatten(function(*arguments), leaves)
+            made[key] = flatten(function(*arguments), leaves, f"cond: the results of {key}_func")
             made[f"{key} like"] = leaves
             return leaves
 
@@ -308,8 +337,8 @@ def _both(
 ) -> Any:
     first: list[Any] = []
     second: list[Any] = []
-    structure = flatten(then(*arguments), first)
-    flatten(otherwise(*arguments), second)
+    structure = flatten(then(*arguments), first, "cond: the results of then_func")
+    flatten(otherwise(*arguments), second, "cond: the results of else_func")
     chosen = [F.where(condition, x, y) for x, y in zip(first, second, strict=True)]
     return build(structure, _like(chosen, first))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
 
 import symgluon as mx
-from symgluon import autograd, gluon
+from symgluon import autograd, distributed, gluon
 from symgluon.errors import SymgluonError
 from symgluon.gluon import nn
 
@@ -191,6 +192,27 @@ def test_gradients_read_too_early():
         SymgluonError, match=r"gradients are read before all 2 devices ran backward"
     ):
         parts[0].grad.asnumpy()
+
+
+@pytest.mark.parametrize("hybridize", [False, True], ids=["eager", "hybrid"])
+def test_devices_that_disagree(hybridize):
+    net = layer(2, num_devices=2)
+    if hybridize:
+        net.hybridize()
+    parts = parts_of(np.random.default_rng(6).normal(size=(4, 3)), 2)
+    with autograd.record():
+        net(parts[0])
+        with pytest.raises(SymgluonError, match=r"disagree about the data.*float32.*float64"):
+            net(parts[1].astype("float64"))
+
+
+@pytest.mark.parametrize(
+    "start", [distributed.init, lambda: mx.kvstore.create("dist_sync")], ids=["init", "kvstore"]
+)
+def test_without_mpi(monkeypatch, start):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(SymgluonError, match=r"needs MPI.*\n.*symgluon\[mpi\]"):
+        start()
 
 
 def test_trainer_step_over_devices():

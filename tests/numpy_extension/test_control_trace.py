@@ -7,7 +7,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import autograd
-from symgluon.errors import TraceError
+from symgluon.errors import ShapeError, TraceError
 from symgluon.gluon import HybridBlock, Parameter, nn
 from symgluon.ir.verify import verify
 
@@ -424,3 +424,106 @@ def test_gradient_of_a_scalar_slot(tmp_path):
         y = net(x)
     y.backward()
     assert x.grad.asnumpy().tolist() == [3, 3, 3]
+
+
+def _loop(**changed):
+    """A `while_loop` on x with one thing wrong."""
+    given = {
+        "cond": lambda s: s.sum() < 30,
+        "func": lambda s: (s, [s + 1]),
+        "max_iterations": 3,
+        **changed,
+    }
+    return lambda x: npx.while_loop(
+        given["cond"], given["func"], given.get("loop_vars", [x]), given["max_iterations"]
+    )
+
+
+MISUSE = {
+    "data number": (lambda x: npx.foreach(lambda a, s: (a, s), 3, x), TypeError, "foreach: data"),
+    "data numpy": (
+        lambda x: npx.foreach(lambda a, s: (a, s), np.ones((3, 2)), x[0]),
+        TypeError,
+        "foreach: data must be arrays.*numpy.ndarray",
+    ),
+    "data 0-d": (
+        lambda x: npx.foreach(lambda a, s: (a, s), x.sum(), x),
+        ShapeError,
+        "no axis 0 to run over",
+    ),
+    "no data": (lambda x: npx.foreach(lambda a, s: (a, s), [], x), ShapeError, "needs data"),
+    "state number": (
+        lambda x: npx.foreach(lambda a, s: (a * s, s), x, 2.0),
+        TypeError,
+        "foreach: init_states must be arrays",
+    ),
+    "new state number": (
+        lambda x: npx.foreach(lambda a, s: (a, 2.0), x, x[0]),
+        TypeError,
+        "foreach: the states of the body must be arrays",
+    ),
+    "output number": (
+        lambda x: npx.foreach(lambda a, s: (1.0, s), x, x[0]),
+        TypeError,
+        "foreach: the outputs of the body must be arrays",
+    ),
+    "body with one result": (
+        lambda x: npx.foreach(lambda a, s: a, x, x[0]),
+        TypeError,
+        r"must return \(outputs, states\); it returned one result",
+    ),
+    "body with three results": (
+        lambda x: npx.foreach(lambda a, s: (a, s, s), x, x[0]),
+        TypeError,
+        "it returned 3 results",
+    ),
+    "limit missing": (_loop(max_iterations=None), ValueError, "max_iterations"),
+    "limit negative": (_loop(max_iterations=-1), ValueError, "must not be negative, it is -1"),
+    "condition of many": (_loop(cond=lambda s: s < 3), ShapeError, "must have one element"),
+    "func with one result": (
+        _loop(func=lambda s: s + 1),
+        TypeError,
+        r"must return \(outputs, variables\)",
+    ),
+    "variable number": (
+        _loop(loop_vars=[0.0]),
+        TypeError,
+        "while_loop: loop_vars must be arrays",
+    ),
+    "step output number": (
+        _loop(func=lambda s: (1, [s])),
+        TypeError,
+        "while_loop: the outputs of func must be arrays",
+    ),
+    "predicate of many": (
+        lambda x: npx.cond(x > 0, lambda: x, lambda: x + 1),
+        ShapeError,
+        "cond: the condition must have one element",
+    ),
+}
+
+
+@pytest.mark.parametrize("hybridize", [False, True], ids=["eager", "hybrid"])
+@pytest.mark.parametrize(("run", "error", "match"), MISUSE.values(), ids=MISUSE)
+def test_misuse_names_the_argument(run, error, match, hybridize):
+    class Wrong(HybridBlock):
+        def forward(self, x):
+            return run(x)
+
+    net = Wrong()
+    if hybridize:
+        net.hybridize()
+    with pytest.raises(error, match=match):
+        net(np_.ones((3, 2)))
+
+
+def test_branches_that_give_numbers():
+    class Wrong(HybridBlock):
+        def forward(self, x):
+            return npx.cond(x.sum() > 0, lambda: 1.0, lambda: 2.0)
+
+    net = Wrong()
+    assert net(np_.ones((3, 2))) == 1.0
+    net.hybridize()
+    with pytest.raises(TypeError, match="results of then_func must be arrays"):
+        net(np_.ones((3, 2)))

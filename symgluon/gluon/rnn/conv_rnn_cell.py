@@ -14,37 +14,87 @@ from symgluon.ops.array import Array
 
 __all__ = [f"Conv{r}D{k}Cell" for r in (1, 2, 3) for k in ("RNN", "LSTM", "GRU")]
 
-
-class _ConvCell(HybridRecurrentCell):
-    """What the cells share: a convolution of the input and one of the hidden state.
+_DOC = """{kind} with {rank}-D convolutions for products.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one input without the batch.
+        Shape of one input without the batch, in the order of `conv_layout`.
     hidden_channels : int
         Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of both convolutions; those of the hidden state are odd, so that it keeps its size.
-    i2h_pad, i2h_dilate, h2h_dilate : int or tuple of int
-        Padding and dilation.
+    i2h_kernel, h2h_kernel : int or {sizes}
+        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
+        that it keeps its size.
+    i2h_pad : int or {sizes}
+        Zeros added on either side of the input.
+    i2h_dilate, h2h_dilate : int or {sizes}
+        Distances between the places that the windows read.
+    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
+        Of the weights of input and hidden state; None: what ``initialize`` is given.
+    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
+        Of the biases of input and hidden state.
     conv_layout : str
-        Layout of input and states.
+        ``NC{axes}`` or ``N{axes}C``: the order of the axes of input and states.
     activation : str or Block
-        Activation of the new values.
+        Of the new values.
+
+    Inputs
+    ------
+    inputs : array (N, C, {inner}), float
+        One step.
+    states : list of {states} (N, hidden_channels, {outer}), float
+        {held}.
+
+    Outputs
+    -------
+    array (N, hidden_channels, {outer}), float
+        The hidden state; sizes as the convolution of the input gives them.
+    list of {states} (N, hidden_channels, {outer}), float
+        New states.
 
     Raises
     ------
     AssertionError
         For an even window of the hidden state, or another layout.
+
+    Notes
+    -----
+    {order}Source: seed
+    ``gluon.rnn.{name}``; arXiv:1506.04214.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> cell = mx.gluon.rnn.{name}((3, {example}), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
+    >>> cell.initialize()
+    >>> out, states = cell(mx.np.ones((1, 3, {example})), cell.begin_state(batch_size=1))
+    >>> out.shape, len(states)
+    ((1, 2, {result}), {count})
+    """
+
+
+class _ConvCell(HybridRecurrentCell):
+    """What the cells share: a convolution of the input and one of the hidden state.
+
+    A cell is a kind (gates and states) with a rank (axes and defaults); its documentation is made
+    from the two.
     """
 
     _gates = 1
     _states = 1
+    _kind: str
+    _order = ""  # note on the channels of the products
+    _rank: int
+    _axes: str
+    _example: tuple[int, ...]  # sizes of the data of the documented example
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ == __name__ and cls.__name__ in __all__:
+            cls.__doc__ = _document(cls)
 
     def __init__(
         self,
-        rank: int,
         input_shape: tuple[int, ...],
         hidden_channels: int,
         i2h_kernel: Any,
@@ -56,6 +106,7 @@ class _ConvCell(HybridRecurrentCell):
         conv_layout: str,
         activation: Any,
     ) -> None:
+        rank = self._rank
         check_layout(conv_layout, rank, type(self).__name__)
         super().__init__()
         self._hidden_channels, self._input_shape = hidden_channels, tuple(input_shape)
@@ -113,7 +164,7 @@ class _ConvCell(HybridRecurrentCell):
         """
         if isinstance(i, Array):
             i, x = 0, i
-        rank, last = len(self._i2h["kernel"]), self._conv_layout.endswith("C")
+        rank, last = self._rank, self._conv_layout.endswith("C")
         channels = x.shape[-1 if last else -1 - rank]
         if i:
             channels = self._hidden_channels * (2 if is_bidirect else 1)
@@ -161,8 +212,24 @@ class _ConvCell(HybridRecurrentCell):
         )
 
 
+def _document(cls: type[_ConvCell]) -> str:
+    """Documentation of a cell, from its kind and rank."""
+    axes, two = cls._axes, cls._states == 2
+    return _DOC.format(
+        name=cls.__name__, kind=cls._kind, order=cls._order, rank=cls._rank, axes=axes,
+        sizes="tuple of one int" if cls._rank == 1 else "tuple of int",
+        inner=", ".join(axes), outer=", ".join(f"{axis}'" for axis in axes),
+        states="two arrays" if two else "one array", count=cls._states,
+        held="Hidden and cell state" if two else "Hidden state",
+        example=", ".join(map(str, cls._example)),
+        result=", ".join(str(n - 2) for n in cls._example),
+    )  # fmt: skip
+
+
 class _ConvRNNCell(_ConvCell):
     """``activation(conv(x) + conv(h))``."""
+
+    _kind = "Elman cell"
 
     def forward(self, inputs: Any, states: Any) -> Any:
         """One step: (output, [output])."""
@@ -174,6 +241,8 @@ class _ConvRNNCell(_ConvCell):
 class _ConvLSTMCell(_ConvCell):
     """Long short-term memory; gates input, forget, new, output."""
 
+    _kind = "Long short-term memory"
+    _order = "Channels of the products: input gate, forget gate, new values, output gate.  "
     _gates = 4
     _states = 2
 
@@ -190,6 +259,8 @@ class _ConvLSTMCell(_ConvCell):
 class _ConvGRUCell(_ConvCell):
     """Gated recurrent unit; the reset gate multiplies the hidden product after its bias."""
 
+    _kind = "Gated recurrent unit"
+    _order = "Channels of the products: reset gate, update gate, new values.  "
     _gates = 3
 
     def forward(self, inputs: Any, states: Any) -> Any:
@@ -204,64 +275,11 @@ class _ConvGRUCell(_ConvCell):
         return out, [out]
 
 
-class Conv1DRNNCell(_ConvRNNCell):
-    """Elman cell with 1-D convolutions for products.
+# ---- ranks ------------------------------------------------------------------------------------
+class _1D(_ConvCell):
+    """1-D convolutions."""
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of one int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of one int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of one int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCW`` or ``NWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, W), float
-        One step.
-    states : list of one array (N, hidden_channels, W'), float
-        Hidden state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Source: seed
-    ``gluon.rnn.Conv1DRNNCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv1DRNNCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6), 1)
-    """
+    _rank, _axes, _example = 1, "W", (8,)
 
     def __init__(
         self,
@@ -282,235 +300,15 @@ class Conv1DRNNCell(_ConvRNNCell):
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
-            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
             h2h_dilate, inits, conv_layout, activation,
         )  # fmt: skip
 
 
-class Conv1DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 1-D convolutions for products.
+class _2D(_ConvCell):
+    """2-D convolutions."""
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of one int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of one int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of one int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCW`` or ``NWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, W), float
-        One step.
-    states : list of two arrays (N, hidden_channels, W'), float
-        Hidden and cell state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of two arrays (N, hidden_channels, W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
-    ``gluon.rnn.Conv1DLSTMCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv1DLSTMCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6), 2)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0,),
-        i2h_dilate: Any = (1,),
-        h2h_dilate: Any = (1,),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
-
-
-class Conv1DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 1-D convolutions for products.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of one int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of one int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of one int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCW`` or ``NWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, W), float
-        One step.
-    states : list of one array (N, hidden_channels, W'), float
-        Hidden state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Channels of the products: reset gate, update gate, new values.  Source: seed
-    ``gluon.rnn.Conv1DGRUCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv1DGRUCell((3, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6), 1)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0,),
-        i2h_dilate: Any = (1,),
-        h2h_dilate: Any = (1,),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            1, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
-
-
-class Conv2DRNNCell(_ConvRNNCell):
-    """Elman cell with 2-D convolutions for products.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, H, W), float
-        One step.
-    states : list of one array (N, hidden_channels, H', W'), float
-        Hidden state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, H', W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Source: seed
-    ``gluon.rnn.Conv2DRNNCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv2DRNNCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6, 6), 1)
-    """
+    _rank, _axes, _example = 2, "HW", (8, 8)
 
     def __init__(
         self,
@@ -531,235 +329,15 @@ class Conv2DRNNCell(_ConvRNNCell):
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
-            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
             h2h_dilate, inits, conv_layout, activation,
         )  # fmt: skip
 
 
-class Conv2DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 2-D convolutions for products.
+class _3D(_ConvCell):
+    """3-D convolutions."""
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, H, W), float
-        One step.
-    states : list of two arrays (N, hidden_channels, H', W'), float
-        Hidden and cell state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of two arrays (N, hidden_channels, H', W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
-    ``gluon.rnn.Conv2DLSTMCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv2DLSTMCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6, 6), 2)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0, 0),
-        i2h_dilate: Any = (1, 1),
-        h2h_dilate: Any = (1, 1),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCHW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
-
-
-class Conv2DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 2-D convolutions for products.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCHW`` or ``NHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, H, W), float
-        One step.
-    states : list of one array (N, hidden_channels, H', W'), float
-        Hidden state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, H', W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Channels of the products: reset gate, update gate, new values.  Source: seed
-    ``gluon.rnn.Conv2DGRUCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv2DGRUCell((3, 8, 8), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 8, 8)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 6, 6), 1)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0, 0),
-        i2h_dilate: Any = (1, 1),
-        h2h_dilate: Any = (1, 1),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCHW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            2, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
-
-
-class Conv3DRNNCell(_ConvRNNCell):
-    """Elman cell with 3-D convolutions for products.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, D, H, W), float
-        One step.
-    states : list of one array (N, hidden_channels, D', H', W'), float
-        Hidden state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, D', H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, D', H', W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Source: seed
-    ``gluon.rnn.Conv3DRNNCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv3DRNNCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 2, 2, 2), 1)
-    """
+    _rank, _axes, _example = 3, "DHW", (4, 4, 4)
 
     def __init__(
         self,
@@ -780,172 +358,43 @@ class Conv3DRNNCell(_ConvRNNCell):
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
-            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
+            input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
             h2h_dilate, inits, conv_layout, activation,
         )  # fmt: skip
 
 
-class Conv3DLSTMCell(_ConvLSTMCell):
-    """Long short-term memory with 3-D convolutions for products.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
-
-    Inputs
-    ------
-    inputs : array (N, C, D, H, W), float
-        One step.
-    states : list of two arrays (N, hidden_channels, D', H', W'), float
-        Hidden and cell state.
-
-    Outputs
-    -------
-    array (N, hidden_channels, D', H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of two arrays (N, hidden_channels, D', H', W'), float
-        New states.
-
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
-
-    Notes
-    -----
-    Channels of the products: input gate, forget gate, new values, output gate.  Source: seed
-    ``gluon.rnn.Conv3DLSTMCell``; arXiv:1506.04214.
-
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv3DLSTMCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 2, 2, 2), 2)
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0, 0, 0),
-        i2h_dilate: Any = (1, 1, 1),
-        h2h_dilate: Any = (1, 1, 1),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCDHW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
+# ---- the cells --------------------------------------------------------------------------------
+class Conv1DRNNCell(_1D, _ConvRNNCell):
+    pass
 
 
-class Conv3DGRUCell(_ConvGRUCell):
-    """Gated recurrent unit with 3-D convolutions for products.
+class Conv1DLSTMCell(_1D, _ConvLSTMCell):
+    pass
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one input without the batch, in the order of `conv_layout`.
-    hidden_channels : int
-        Channels of the hidden state.
-    i2h_kernel, h2h_kernel : int or tuple of int
-        Windows of the convolutions of input and hidden state; that of the hidden state is odd, so
-        that it keeps its size.
-    i2h_pad : int or tuple of int
-        Zeros added on either side of the input.
-    i2h_dilate, h2h_dilate : int or tuple of int
-        Distances between the places that the windows read.
-    i2h_weight_initializer, h2h_weight_initializer : Initializer or str, optional
-        Of the weights of input and hidden state; None: what ``initialize`` is given.
-    i2h_bias_initializer, h2h_bias_initializer : Initializer or str
-        Of the biases of input and hidden state.
-    conv_layout : str
-        ``NCDHW`` or ``NDHWC``: the order of the axes of input and states.
-    activation : str or Block
-        Of the new values.
 
-    Inputs
-    ------
-    inputs : array (N, C, D, H, W), float
-        One step.
-    states : list of one array (N, hidden_channels, D', H', W'), float
-        Hidden state.
+class Conv1DGRUCell(_1D, _ConvGRUCell):
+    pass
 
-    Outputs
-    -------
-    array (N, hidden_channels, D', H', W'), float
-        The hidden state; sizes as the convolution of the input gives them.
-    list of one array (N, hidden_channels, D', H', W'), float
-        New states.
 
-    Raises
-    ------
-    AssertionError
-        For an even window of the hidden state, or another layout.
+class Conv2DRNNCell(_2D, _ConvRNNCell):
+    pass
 
-    Notes
-    -----
-    Channels of the products: reset gate, update gate, new values.  Source: seed
-    ``gluon.rnn.Conv3DGRUCell``; arXiv:1506.04214.
 
-    Examples
-    --------
-    >>> import symgluon as mx
-    >>> cell = mx.gluon.rnn.Conv3DGRUCell((3, 4, 4, 4), hidden_channels=2, i2h_kernel=3, h2h_kernel=3)
-    >>> cell.initialize()
-    >>> out, states = cell(mx.np.ones((1, 3, 4, 4, 4)), cell.begin_state(batch_size=1))
-    >>> out.shape, len(states)
-    ((1, 2, 2, 2, 2), 1)
-    """
+class Conv2DLSTMCell(_2D, _ConvLSTMCell):
+    pass
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        hidden_channels: int,
-        i2h_kernel: Any,
-        h2h_kernel: Any,
-        i2h_pad: Any = (0, 0, 0),
-        i2h_dilate: Any = (1, 1, 1),
-        h2h_dilate: Any = (1, 1, 1),
-        i2h_weight_initializer: Any = None,
-        h2h_weight_initializer: Any = None,
-        i2h_bias_initializer: Any = "zeros",
-        h2h_bias_initializer: Any = "zeros",
-        conv_layout: str = "NCDHW",
-        activation: Any = "tanh",
-    ) -> None:
-        inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
-                 h2h_bias_initializer)  # fmt: skip
-        super().__init__(
-            3, input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
-        )  # fmt: skip
+
+class Conv2DGRUCell(_2D, _ConvGRUCell):
+    pass
+
+
+class Conv3DRNNCell(_3D, _ConvRNNCell):
+    pass
+
+
+class Conv3DLSTMCell(_3D, _ConvLSTMCell):
+    pass
+
+
+class Conv3DGRUCell(_3D, _ConvGRUCell):
+    pass
