@@ -14,7 +14,6 @@ import numpy as np
 from symgluon.backends.numpy import Interpreter, Step, placed, run_step
 from symgluon.ir.dims import evaluate
 from symgluon.ir.graph import Graph
-from symgluon.ops.families import Binary, Unary
 from symgluon.ops.replay import dims_of
 from symgluon.ops.state import state
 from symgluon.passes.liveness import FOREVER, classes
@@ -70,8 +69,9 @@ class PlannedInterpreter(Interpreter):
         state.region = None
         block.busy = True
         try:
-            for planned in self._frame(arrays, block):
-                run_planned(planned, values)
+            with np.errstate(all="ignore"):
+                for planned in self._frame(arrays, block):
+                    run_planned(planned, values)
         finally:
             state.region = saved
             block.busy = False
@@ -93,7 +93,7 @@ class PlannedInterpreter(Interpreter):
                 if v in plan.offsets
             }
             found = [
-                Planned(step, tuple(places.get(s) for s in step.outputs), _writer(step.op))
+                Planned(step, tuple(places.get(s) for s in step.outputs), type(step.op).into)
                 for step in self.bound_steps(arrays)
             ]
             block.frames[shapes] = found
@@ -112,26 +112,24 @@ def _view(memory: np.ndarray, offset: int, type: Any, env: dict[str, Any]) -> np
     return memory[offset : offset + size].view(type.dtype).reshape(shape)
 
 
-def _writer(op: Any) -> Callable[..., Any] | None:
-    """The ufunc of an elementwise operator whose kernel does no more than call it."""
-    plain = type(op).kernel in (Unary.kernel, Binary.kernel)
-    ufunc = type(op).ufunc if plain else None
-    return ufunc if isinstance(ufunc, np.ufunc) else None
-
-
 def run_planned(planned: Planned, values: list[Any]) -> None:
-    """Run one step with its results where they are planned."""
+    """Run one step with its results where they are planned; floating-point warnings are off."""
     step, places, into = planned
-    if into is None or places[0] is None:
+    place = places[0]
+    try:
+        written = (
+            into is not None
+            and place is not None
+            and into(step.op, place, *[values[i] for i in step.inputs])
+        )
+    except Exception as error:
+        raise placed(error, step, values) from error.__cause__
+    if written:
+        values[step.outputs[0]] = place
+    else:
         run_step(step, values)
         for slot, place in zip(step.outputs, places, strict=True):
             _put(values, slot, place)
-    else:
-        try:
-            with np.errstate(all="ignore"):
-                values[step.outputs[0]] = into(*[values[i] for i in step.inputs], out=places[0])
-        except Exception as error:
-            raise placed(error, step, values) from error.__cause__
     for slot in step.dead:
         values[slot] = None
 

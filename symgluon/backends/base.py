@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,10 @@ class CompileOptions:
         Flags of `hybridize`.
     inline_limit : int
         Flag of `hybridize`.
+    bulk_size : int
+        The graph is run in segments of at most so many nodes; 0: whole.
+    backward_bulk_size : int
+        What `bulk_size` is for its gradient.
     extra : tuple of (str, object)
         Options of the backend itself, sorted by name.
     """
@@ -36,7 +40,14 @@ class CompileOptions:
     static_alloc: bool = False
     static_shape: bool = False
     inline_limit: int = 2
+    bulk_size: int = 0
+    backward_bulk_size: int = 0
     extra: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def for_gradient(self) -> CompileOptions:
+        """What the gradient of a graph is compiled for."""
+        return replace(self, bulk_size=self.backward_bulk_size)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an option of the backend itself.
@@ -60,7 +71,8 @@ class Backend(Protocol):
     """What executes graphs.  All that a third party needs is here and in `symgluon.backends`.
 
     Nodes that `supports` refuses run on the NumPy interpreter, between the parts that `compile`
-    is given.  A backend that cuts graphs by itself sets ``partitions = True`` and gets them whole.
+    is given.  A backend that cuts graphs by itself sets ``partitions = True`` and gets them whole;
+    ``options.bulk_size`` is then its own to keep (:func:`symgluon.backends.partition.compile_bulks`).
 
     An executable takes NumPy arrays in the order of ``graph.operands()`` (inputs, then parameters)
     and returns a tuple of NumPy arrays, one a result, that nobody writes to afterwards.  It is called
@@ -281,6 +293,8 @@ def make_options(
     static_alloc: bool = False,
     static_shape: bool = False,
     inline_limit: int = 2,
+    forward_bulk_size: int | None = None,
+    backward_bulk_size: int | None = None,
     **extra: Any,
 ) -> CompileOptions:
     """Return compile options, checked against what the backend knows.
@@ -295,6 +309,8 @@ def make_options(
         Flags of `hybridize`.
     inline_limit : int
         Flag of `hybridize`.
+    forward_bulk_size, backward_bulk_size : int, optional
+        Flags of `hybridize`.
     **extra : object
         Options of the backend itself.
 
@@ -325,7 +341,15 @@ def make_options(
         chosen = get_backend(override)
         extra = {k: v for k, v in extra.items() if k in chosen.options or k in COMMON_OPTIONS}
     frozen = tuple(sorted((k, _freeze(v)) for k, v in extra.items()))
-    return CompileOptions(chosen.name, static_alloc, static_shape, inline_limit, frozen)
+    return CompileOptions(
+        chosen.name,
+        static_alloc,
+        static_shape,
+        inline_limit,
+        int(forward_bulk_size or 0),
+        int(backward_bulk_size or 0),
+        frozen,
+    )
 
 
 def _freeze(value: Any) -> Any:
@@ -386,8 +410,15 @@ def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Execut
     backend = get_backend(options.backend)
     copy = graph.copy()
     optimise(copy, options)
-    if getattr(backend, "partitions", False) or all(map(backend.supports, copy.nodes)):
+    if getattr(backend, "partitions", False):
         return backend.compile(copy, options)
-    from symgluon.backends.partition import compile_parts
+    from symgluon.backends.partition import compile_bulks, compile_parts
 
-    return compile_parts(copy, backend.supports, lambda part: backend.compile(part, options))
+    def compile_whole(segment: Graph) -> Executable:
+        if all(map(backend.supports, segment.nodes)):
+            return backend.compile(segment, options)
+        return compile_parts(
+            segment, backend.supports, lambda part: backend.compile(part, options)
+        )
+
+    return compile_bulks(copy, options.bulk_size, compile_whole)

@@ -13,7 +13,7 @@ import numpy as np
 
 from symgluon import config
 from symgluon.backends.numpy import Interpreter
-from symgluon.backends.partition import compile_parts
+from symgluon.backends.partition import compile_bulks, compile_parts
 from symgluon.backends.providers import resolve_providers
 from symgluon.backends.sessions import failures, make_session, refusals, session_of
 from symgluon.backends.support import runs, supported
@@ -94,10 +94,14 @@ def compile_plain(
         Makes the session of the whole graph.
     """
     settings = settings_of(options)
-    if not len(graph):
-        return Interpreter(graph)  # results are operands: nothing to run
     if profile is not None:
         settings["profile"] = profile
+    return compile_bulks(graph, options.bulk_size, partial(_compile_whole, settings, make))
+
+
+def _compile_whole(settings: dict[str, Any], make: Callable[..., Any], graph: Graph) -> Any:
+    if not len(graph):
+        return Interpreter(graph)  # results are operands: nothing to run
     if not any(RANDOM in node.op.effects for node in graph.nodes):
         refused: tuple[type[Exception], ...] = (UnsupportedOpError, *refusals())
         try:
@@ -174,11 +178,13 @@ def compile_cached(graph: Graph, options: Any) -> Any:
         options.get("provider"),
         options.get("providers"),
         options.get("threads") or config.threads(),
+        options.bulk_size,
     )
     with _lock:
         found = _compiled.get(key)
     if found is None:
-        found = compile_plain(graph, options, make=partial(_session, fingerprint=fingerprint))
+        make = session_of if options.bulk_size else partial(_session, fingerprint=fingerprint)
+        found = compile_plain(graph, options, make=make)
         with _lock:
             _compiled[key] = found
             _held.append(found)
@@ -342,7 +348,7 @@ class OrtExecutable:
     # ---- on disk ---------------------------------------------------------------------------
     def _cache(self, weights: Sequence[Any]) -> Any:
         """Return the cache, None where it is off or this graph is not for it."""
-        if self.profile is not None:
+        if self.profile is not None or self.settings.bulk_size:
             return None
         from symgluon.backends import stored
 

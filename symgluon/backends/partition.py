@@ -6,7 +6,7 @@ group, so every group is convex and the groups run in the order of their levels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from symgluon.backends.support import bare_names, dimension_names
@@ -39,12 +39,20 @@ def partition(graph: Graph, supports: Callable[[Node], bool]) -> list[Part]:
             level += 1
         levels[node] = level
         groups.setdefault(level, []).append(node)
-    outputs = set(graph.outputs)
-    needed = _read_for_sizes(groups, levels, sources)
+    outputs = set(graph.outputs) | _read_for_sizes(groups, levels, sources)
     return [
-        _part(graph, groups[level], level % 2 == 0, sources, outputs | needed)
-        for level in sorted(groups)
+        _part(graph, groups[level], level % 2 == 0, sources, outputs) for level in sorted(groups)
     ]
+
+
+def segments(graph: Graph, size: int) -> list[Part]:
+    """Cut `graph` into parts of at most `size` nodes, in the order of its nodes."""
+    sources = _sources(graph)
+    nodes = list(graph.nodes)
+    levels = {node: i // size for i, node in enumerate(nodes)}
+    groups = {i // size: nodes[i : i + size] for i in range(0, len(nodes), size)}
+    outputs = set(graph.outputs) | _read_for_sizes(groups, levels, sources)
+    return [_part(graph, group, True, sources, outputs) for group in groups.values()]
 
 
 def _sources(graph: Graph) -> dict[str, Value]:
@@ -67,7 +75,7 @@ def _defining(node: Node, sources: dict[str, Value]) -> list[Value]:
 
 
 def _read_for_sizes(
-    groups: dict[int, list[Node]], levels: dict[Node, int], sources: dict[str, Value]
+    groups: Mapping[int, Sequence[Node]], levels: Mapping[Node, int], sources: dict[str, Value]
 ) -> set[Value]:
     """Results that a later group reads for their sizes alone."""
     found: set[Value] = set()
@@ -192,3 +200,20 @@ def compile_parts(
     return Partitioned(
         graph, parts, lambda p: compile_part(p.graph) if p.supported else Interpreter(p.graph)
     )
+
+
+def compile_bulks(graph: Graph, size: int, compile_whole: Callable[[Graph], Any]) -> Any:
+    """Compile a graph in segments of at most `size` nodes that run one after the other.
+
+    Parameters
+    ----------
+    graph : Graph
+        What is compiled.
+    size : int
+        Nodes a segment; 0: the graph stays whole.
+    compile_whole : callable
+        From a graph to its executable.
+    """
+    if not 0 < size < len(graph):
+        return compile_whole(graph)
+    return Partitioned(graph, segments(graph, size), lambda part: compile_whole(part.graph))

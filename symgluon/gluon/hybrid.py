@@ -373,7 +373,8 @@ class HybridBlock(Block):
             :meth:`export` writes child blocks of at most so many operators inline, not as
             functions.
         forward_bulk_size, backward_bulk_size : int, optional
-            Numbers, for MXNet's sake: a graph is always executed whole.
+            Forward and gradient run in segments of at most so many operators, one session each
+            in ONNX Runtime; None or 0: whole.
         passes : str or sequence of str, optional
             Passes of the compiler to leave out (``-fuse_patterns``) or to add (``+NAME``), from now
             on; ``()`` takes that back.
@@ -469,7 +470,8 @@ class HybridBlock(Block):
             :meth:`export` writes child blocks of at most so many operators inline, not as
             functions.
         forward_bulk_size, backward_bulk_size : int, optional
-            Numbers, for MXNet's sake: a graph is always executed whole.
+            Forward and gradient run in segments of at most so many operators, one session each
+            in ONNX Runtime; None or 0: whole.
         **kwargs : object
             Options of the backend.
 

@@ -27,6 +27,8 @@ def compile_options(flags: Flags) -> Any:
         static_alloc=flags.static_alloc,
         static_shape=flags.static_shape,
         inline_limit=flags.inline_limit,
+        forward_bulk_size=flags.forward_bulk_size,
+        backward_bulk_size=flags.backward_bulk_size,
         **flags.options,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgluon.ir.graph import Graph
@@ -377,10 +377,14 @@ def _part(runs_on: str, graph: Graph) -> Part:
 
 def _parts_of(graph: Graph, backend: Any, options: Any) -> list[Part]:
     """Sessions and interpreted groups, as `compile_graph` makes them."""
-    from symgluon.backends.partition import partition
+    from symgluon.backends.partition import partition, segments
 
     if not len(graph):
         return []
+    if 0 < options.bulk_size < len(graph):
+        whole = replace(options, bulk_size=0)
+        parts = segments(graph, options.bulk_size)
+        return [part for p in parts for part in _parts_of(p.graph, backend, whole)]
     if options.backend == "numpy":
         arena = ", in one block of memory" if options.static_alloc else ""
         return [_part(f"NumPy kernels, node by node{arena}", graph)]

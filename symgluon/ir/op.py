@@ -106,6 +106,10 @@ class Op:
     _declared_aliases: ClassVar[bool] = False
     #: (output, operand) pairs that may share one buffer
     inplace: ClassVar[tuple[tuple[int, int], ...]] = ()
+    #: ``(out, *arrays)``: put the one result that `kernel` returns, to its last bit or two, into `out`
+    #: (contiguous, of its shape and dtype; over an operand only as `inplace` says), with
+    #: floating-point warnings off; False: nothing was written, not for these operands
+    into: ClassVar[Callable[..., Any] | None] = None
     #: True: no output depends differentiably on any operand
     no_grad: ClassVar[bool] = False
     #: eager float32 calls go to a one-operator ONNX Runtime session from this many elements of

@@ -22,6 +22,10 @@ def _nonnegative(x: Any) -> Any:
     return np.maximum(x, x.dtype.type(0))
 
 
+def _nonnegative_into(x: Any, out: Any) -> None:
+    np.maximum(x, x.dtype.type(0), out=out)
+
+
 def _relu_grad(ct: Any, y: Any, x: Any) -> Any:
     return ct * F.cast(F.greater(y, 0.0), dtype=ct.dtype)
 
@@ -43,7 +47,7 @@ def _onnx_softplus(g: Any, x: Any, dtype: Any) -> Any:
 
 
 unary("relu", _nonnegative, grad=_relu_grad, onnx=_onnx_relu, floats=False, eager_min=10_000,
-      mx="relu _sparse_relu _npx_relu")  # fmt: skip
+      into=_nonnegative_into, mx="relu _sparse_relu _npx_relu")  # fmt: skip
 unary("sigmoid", special.sigmoid, grad=lambda ct, y, x: ct * (y * (1.0 - y)), onnx="Sigmoid",
       mx="sigmoid:same _sparse_sigmoid:same _npx_sigmoid", eager_min=2_000)  # fmt: skip
 unary("log_sigmoid", special.log_sigmoid, grad=lambda ct, y, x: ct * F.sigmoid(-x),

@@ -297,7 +297,7 @@ class _Joint:
         by_source = dict(zip(used, graph.inputs, strict=True))
         graph.inputs = [by_source[u] for u in ordered]
         return GradientForm(
-            GraphOp(graph, options),
+            GraphOp(graph, getattr(options, "for_gradient", options)),
             pick["operand"],
             pick["result"],
             pick["ct"],

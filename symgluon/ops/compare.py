@@ -202,6 +202,15 @@ class Where(Op):
             broadcast_shapes(condition.shape, a.shape, b.shape)  # says it in our words
             raise
 
+    def into(self, out: Any, condition: Any, a: Any, b: Any) -> bool:
+        holds = condition if condition.dtype == np.bool_ else condition != 0
+        if np.may_share_memory(out, a):
+            np.copyto(out, b, where=~holds)
+        else:
+            np.copyto(out, b)
+            np.copyto(out, a, where=holds)
+        return True
+
     def grad(self, ct: Any, y: Any, condition: Any, a: Any, b: Any) -> Any:
         ga = gb = None
         # a choice, not a product: what was not chosen must not turn an infinity into NaN

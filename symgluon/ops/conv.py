@@ -162,6 +162,12 @@ class Convolution(_Forward):
         self.out_sizes(x.shape[2:])
         return kernels.conv(x, weight, bias, *self.arguments())
 
+    def into(self, out: Any, x: Any, weight: Any, bias: Any = None) -> bool:
+        if x.dtype.itemsize == 2 or not x.dtype == weight.dtype == out.dtype:
+            return False
+        kernels.conv(x, weight, bias, *(*self.arguments(), out))
+        return True
+
     def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         gx = gw = None
         if wants(0):

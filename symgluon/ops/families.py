@@ -100,6 +100,18 @@ def quietly(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)  # (the decorator costs half of what a `with` does)
 
 
+def _into(function: Any, given: bool = False) -> Callable[..., bool] | None:
+    """The facet `into` of an elementwise operator whose kernel is a ufunc of NumPy's."""
+    if not given and not isinstance(function, np.ufunc):
+        return None
+
+    def into(self: Op, out: Any, *arrays: Any) -> bool:
+        function(*arrays, out=out)
+        return True
+
+    return into
+
+
 # ---- unary -----------------------------------------------------------------------------------
 class Unary(Op):
     """Elementwise function of one operand."""
@@ -141,6 +153,7 @@ def unary(
     doc: str = "",
     samples: list[Sample] | None = None,
     eager_min: int | None = None,
+    into: Callable[..., Any] | None = None,
 ) -> type[Op]:
     """Declare an elementwise function of one operand.
 
@@ -156,9 +169,12 @@ def unary(
         Bools are taken too.
     result : str
         ``same`` dtype or ``bool``.
+    into : callable, optional
+        ``(x, out)`` writes the function of `x` to `out`, where `ufunc` is not one of NumPy's.
     """
     members: dict[str, Any] = {
         "ufunc": staticmethod(ufunc),
+        "into": _into(ufunc if into is None else into, into is not None),
         "rule": None if grad is None else staticmethod(grad),
         "onnx_name": onnx if onnx is None or isinstance(onnx, str) else staticmethod(onnx),
         "result": result,
@@ -244,6 +260,7 @@ def binary(
     """
     members: dict[str, Any] = {
         "ufunc": staticmethod(ufunc),
+        "into": _into(ufunc),
         "rules": grad,
         "onnx_name": onnx if onnx is None or isinstance(onnx, str) else staticmethod(onnx),
         "result": result,

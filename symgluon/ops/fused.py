@@ -13,12 +13,6 @@ from symgluon.ir.op import Op, op
 from symgluon.ir.types import TensorType
 from symgluon.ops.replay import dims_of, replay, substitution
 
-#: elementwise functions that are no ufunc but can write into a given array
-_INTO: dict[str, Callable[..., Any]] = {
-    "relu": lambda x, out: np.maximum(x, x.dtype.type(0), out=out),
-    "square": lambda x, out: np.multiply(x, x, out=out),
-}
-
 
 class _Step(NamedTuple):
     """One operator of the body: slots of its operands and result, whether to write in place."""
@@ -28,14 +22,6 @@ class _Step(NamedTuple):
     output: int
     into: Callable[..., Any] | None
     target: int  # slot whose array takes the result
-
-
-def _writer(op: Op) -> Callable[..., Any] | None:
-    found = _INTO.get(op.name)
-    if found is None:
-        ufunc = getattr(type(op), "ufunc", None)
-        found = ufunc if isinstance(ufunc, np.ufunc) else None
-    return found
 
 
 class _Program:
@@ -55,26 +41,38 @@ class _Program:
                     node.op,
                     tuple([-1 if v is None else slots[v] for v in node.inputs]),
                     slots[node.output],
-                    None if over is None else _writer(node.op),
+                    type(node.op).into,
                     -1 if over is None else slots[over],
                 )
             )
         self.size = len(slots)
         self.result = slots[body.outputs[0]]
+        self.first = self._first_place(body, slots)
 
-    def __call__(self, arrays: Sequence[Any]) -> Any:
+    def _first_place(self, body: Graph, slots: dict[Value, int]) -> int:
+        """Slot that may lie where the result shall lie: the first of those written over by it."""
+        value = result = body.outputs[0]
+        while (over := body.inplace.get(value)) is not None and over.producer is not None:
+            value = over
+        return slots[value] if value.type == result.type and value.producer is not None else -1
+
+    @np.errstate(all="ignore")
+    def __call__(self, arrays: Sequence[Any], out: np.ndarray | None = None) -> Any:
+        """Run on arrays in operand order; the result lies in `out` where it can be written there."""
         values: list[Any] = [None] * (self.size + 1)  # the last slot stands for an absent operand
         values[: len(arrays)] = arrays
         for slot, array in self.constants:
             values[slot] = array
-        with np.errstate(all="ignore"):
-            for step in self.steps:
-                given = [values[i] for i in step.inputs]
-                target = values[step.target] if step.into is not None else None
-                if step.into is not None and isinstance(target, np.ndarray):
-                    values[step.output] = step.into(*given, out=target)
-                else:
-                    values[step.output] = type(step.op).kernel(step.op, *given)
+        for step in self.steps:
+            given = [values[i] for i in step.inputs]
+            target = values[step.target] if step.target >= 0 else None
+            if target is None and step.output == self.first:
+                target = out
+            into = step.into if isinstance(target, np.ndarray) else None
+            if into is not None and into(step.op, target, *given):
+                values[step.output] = target
+            else:
+                values[step.output] = type(step.op).kernel(step.op, *given)
         return values[self.result]
 
 
@@ -96,10 +94,22 @@ class Fused(Op):
         return type.with_shape([bind(n) if isinstance(n, Dim) else n for n in type.shape])
 
     def kernel(self, *arrays: Any) -> Any:
-        program = self.__dict__.get("_program")
-        if program is None:
-            program = self.__dict__["_program"] = _Program(self.body)
-        return program(arrays)
+        return self._program()(arrays)
+
+    def into(self, out: Any, *arrays: Any) -> bool:
+        program = self._program()
+        if program.first < 0:
+            return False
+        result = program(arrays, out)
+        if result is not out:
+            np.copyto(out, result)
+        return True
+
+    def _program(self) -> _Program:
+        found: _Program | None = self.__dict__.get("_compiled")
+        if found is None:
+            found = self.__dict__["_compiled"] = _Program(self.body)
+        return found
 
     def decompose(self, *operands: Any) -> Any:
         return replay(self.body, operands)[0]

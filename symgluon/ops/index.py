@@ -104,6 +104,15 @@ class Take(Op):
             raise IndexError(f"take: axis {self.axis} of shape {a.shape} has no elements")
         return np.take(a, bounded(indices, n, self.mode), axis=axis)
 
+    def into(self, out: Any, a: Any, indices: Any) -> bool:
+        a = a if self.axis is not None else a.reshape(-1)
+        axis = self.axis or 0
+        if self.mode == "raise" or not a.shape[axis]:
+            return False
+        places = bounded(indices, a.shape[axis], self.mode)
+        np.take(a, places, axis=axis, out=out, mode="clip")  # `raise` would copy the result
+        return True
+
     def grad(self, ct: Any, y: Any, a: Any, indices: Any) -> Any:
         if self.axis is None:
             flat = F.take_grad(ct, indices, size=a.size, axis=0, mode=self.mode)
@@ -434,6 +443,12 @@ class Embedding(Op):
 
     def kernel(self, data: Any, weight: Any) -> Any:
         return np.take(weight, data, axis=0, mode="clip")
+
+    def into(self, out: Any, data: Any, weight: Any) -> bool:
+        if not weight.shape[0]:
+            return False
+        np.take(weight, data, axis=0, out=out, mode="clip")
+        return True
 
     def decompose(self, data: Any, weight: Any) -> Any:
         return F.take(weight, data, axis=0, mode="clip")

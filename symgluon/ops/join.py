@@ -63,6 +63,10 @@ class Concatenate(Op):
             self.infer(*[TensorType(a.shape, a.dtype) for a in arrays])
             raise
 
+    def into(self, out: Any, *arrays: Any) -> bool:
+        np.concatenate(arrays, self.axis, out=out)
+        return True
+
     def grad(self, ct: Any, y: Any, *arrays: Any) -> Any:
         axis = 0 if self.axis is None else normalize_axis(self.axis, arrays[0].ndim)
         grads = []
@@ -111,6 +115,10 @@ class Stack(Op):
         except ValueError:
             self.infer(*[TensorType(a.shape, a.dtype) for a in arrays])
             raise
+
+    def into(self, out: Any, *arrays: Any) -> bool:
+        np.stack(arrays, self.axis, out=out)
+        return True
 
     def grad(self, ct: Any, y: Any, *arrays: Any) -> Any:
         lead = (slice(None),) * normalize_axis(self.axis, y.ndim)

@@ -33,6 +33,14 @@ def widened(function: Any, *arrays: Any) -> Any:
         return function(*arrays)
 
 
+def _matmul_into(out: Any, a: Any, b: Any) -> bool:
+    """Product into `out`; not of 16-bit floats, which are multiplied in float32."""
+    if a.dtype.itemsize == 2 or not a.dtype == b.dtype == out.dtype:
+        return False
+    np.matmul(a, b, out=out)
+    return True
+
+
 def _swap(x: Any) -> Any:
     """Exchange the last two axes."""
     return F.swapaxes(x, axis1=-1, axis2=-2)
@@ -79,6 +87,9 @@ class Matmul(Op):
         except ValueError:
             self.infer(TensorType(a.shape, a.dtype), TensorType(b.shape, b.dtype))
             raise
+
+    def into(self, out: Any, a: Any, b: Any) -> bool:
+        return _matmul_into(out, a, b)
 
     def grad(self, ct: Any, y: Any, a: Any, b: Any) -> Any:
         left = F.expand_dims(a, axis=0) if a.ndim == 1 else a
@@ -138,6 +149,11 @@ class BatchDot(Op):
         a = np.swapaxes(lhs, -1, -2) if self.transpose_a else lhs
         b = np.swapaxes(rhs, -1, -2) if self.transpose_b else rhs
         return widened(np.matmul, a, b)
+
+    def into(self, out: Any, lhs: Any, rhs: Any) -> bool:
+        a = np.swapaxes(lhs, -1, -2) if self.transpose_a else lhs
+        b = np.swapaxes(rhs, -1, -2) if self.transpose_b else rhs
+        return _matmul_into(out, a, b)
 
     def decompose(self, lhs: Any, rhs: Any) -> Any:
         if lhs.ndim < 3 or rhs.ndim != lhs.ndim:

@@ -74,6 +74,15 @@ class Dense(Op):
                 y += bias
         return y if self.flatten else y.reshape(*x.shape[:-1], self.num_hidden)
 
+    def into(self, out: Any, x: Any, weight: Any, bias: Any = None) -> bool:
+        if x.dtype.itemsize == 2 or not x.dtype == weight.dtype == out.dtype or not weight.size:
+            return False
+        y = out.reshape(-1, self.num_hidden)
+        np.matmul(x.reshape(y.shape[0], weight.shape[1]), weight.T, out=y)
+        if bias is not None:
+            y += bias
+        return True
+
     def grad(self, ct: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         width = weight.shape[1]
         rows = F.reshape(ct, shape=(-1, self.num_hidden)) if ct.ndim != 2 else ct
@@ -133,6 +142,15 @@ class _Softmax(Op):
         """`x` divided by the temperature."""
         return x if self.temperature in (None, 1.0) else x / x.dtype.type(self.temperature)
 
+    def shift_into(self, out: Any, x: Any) -> bool:
+        """Put the scaled operand less its maximum into `out`; False where the kernel widens."""
+        if x.dtype.itemsize == 2 or not x.size:
+            return False
+        if self.temperature not in (None, 1.0):
+            x = np.divide(x, x.dtype.type(self.temperature), out=out)
+        np.subtract(x, x.max(axis=self.axis, keepdims=True), out=out)
+        return True
+
     def back(self, gx: Any) -> Any:
         """The cotangent divided by the temperature."""
         return gx if self.temperature in (None, 1.0) else gx / self.temperature
@@ -154,6 +172,13 @@ class Softmax(_Softmax):
         with np.errstate(invalid="ignore"):
             e = np.exp(_shifted(self.scaled(x), self.axis))
             return (e / e.sum(axis=self.axis, keepdims=True)).astype(x.dtype, copy=False)
+
+    def into(self, out: Any, x: Any) -> bool:
+        if not self.shift_into(out, x):
+            return False
+        np.exp(out, out=out)
+        np.divide(out, out.sum(axis=self.axis, keepdims=True), out=out)
+        return True
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:
         inner = F.sum(ct * y, axis=self.axis, keepdims=True)
@@ -221,6 +246,12 @@ class LeakyRelu(Op):
 
     def kernel(self, x: Any) -> Any:
         return np.where(x > 0, x, x * x.dtype.type(self.slope))
+
+    def into(self, out: Any, x: Any) -> bool:
+        low = ~(x > 0)
+        np.copyto(out, x)
+        np.multiply(out, x.dtype.type(self.slope), out=out, where=low)
+        return True
 
     def grad(self, ct: Any, y: Any, x: Any) -> Any:
         return F.where(_positive(x), ct, ct * self.slope)

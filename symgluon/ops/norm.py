@@ -64,18 +64,29 @@ class BatchNormInference(_BatchNorm):
         return x
 
     def kernel(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        return self._computed(None, x, gamma, beta, mean, var).astype(x.dtype, copy=False)
+
+    def into(self, out: Any, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> bool:
+        if x.dtype.itemsize == 2 or x.dtype != gamma.dtype:
+            return False
+        self._computed(out, x, gamma, beta, mean, var)
+        return True
+
+    def _computed(self, out: Any, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
+        """The result, in float32 at least, in `out` if that is given."""
         wide = np.result_type(gamma.dtype, np.float32)
         scale = gamma.astype(wide) / np.sqrt(var.astype(wide) + wide.type(self.eps))
         shift = beta.astype(wide) - mean.astype(wide) * scale
         at, rank = self.place(x.ndim), x.ndim
         if np.abs(mean).max(initial=0) > 1e3 * np.sqrt(np.max(var, initial=1e-30)):
             # far from zero: subtract first, or the two large terms cancel badly
-            y = (x - along_array(mean.astype(wide), at, rank)) * along_array(scale, at, rank)
+            y = np.subtract(x, along_array(mean.astype(wide), at, rank), out=out)
+            y *= along_array(scale, at, rank)
             y += along_array(beta.astype(wide), at, rank)
         else:
-            y = x * along_array(scale, at, rank)
+            y = np.multiply(x, along_array(scale, at, rank), out=out)
             y += along_array(shift, at, rank)
-        return y.astype(x.dtype, copy=False)
+        return y
 
     def decompose(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
         at, rank, dtype = self.place(x.ndim), x.ndim, gamma.dtype
@@ -305,6 +316,17 @@ class LayerNorm(Op):
             return x.copy()
         y = _normalised(x, (at,), self.eps) * along_array(gamma, at, rank)
         return (y + along_array(beta, at, rank)).astype(x.dtype, copy=False)
+
+    def into(self, out: Any, x: Any, gamma: Any, beta: Any) -> bool:
+        if x.dtype.itemsize == 2 or not x.size or not x.dtype == gamma.dtype == out.dtype:
+            return False
+        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
+        np.subtract(x, x.mean(axis=at, keepdims=True), out=out)
+        var = np.square(out).mean(axis=at, keepdims=True)
+        np.divide(out, np.sqrt(var + x.dtype.type(self.eps)), out=out)
+        np.multiply(out, along_array(gamma, at, rank), out=out)
+        np.add(out, along_array(beta, at, rank), out=out)
+        return True
 
     def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:
         at, rank = normalize_axis(self.axis, x.ndim), x.ndim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 import weakref
 
 import numpy as onp
@@ -235,6 +236,48 @@ def test_the_block_is_as_large_as_the_plan_and_is_used_again():
     assert run._block.memory is memory
     run(numbers(4, 3, 9, 9))
     assert run._block.memory.size > memory.size
+
+
+def mlp():
+    net = nn.HybridSequential()
+    for _ in range(4):
+        net.add(nn.Dense(512, activation="relu"), nn.LeakyReLU(0.1))
+    net.add(nn.Dense(512), nn.HybridLambda(lambda x: npx.softmax(x * 0.5 + 1)))
+    return net, (64, 512)
+
+
+def attention():
+    net = nn.HybridLambda(
+        lambda x: npx.batch_dot(npx.softmax(npx.batch_dot(x, x, transpose_b=True)), np.tanh(x))
+    )
+    return net, (8, 64, 64)
+
+
+def normalised_convolutions():
+    net = nn.HybridSequential()
+    for _ in range(3):
+        net.add(nn.Conv2D(32, 1), nn.BatchNorm(), nn.Activation("relu"))
+    return net, (4, 32, 32, 32)
+
+
+@pytest.mark.parametrize("make", [mlp, attention, normalised_convolutions])
+def test_steady_calls_allocate_results_only(make):
+    mx.random.seed(3)
+    net, shape = make()
+    net.initialize()
+    x = np.array(numbers(*shape))
+    result = net(x).size * 4
+    peaks = {}
+    for static in (False, True):
+        net.optimize_for(x, backend="numpy", static_alloc=static, clear=True)
+        net(x)
+        tracemalloc.start()
+        net(x)
+        peaks[static] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    scratch = result // 8 + 40_000  # masks, reductions, Python's own objects
+    assert peaks[True] < 2 * result + scratch  # the result, and its copy out of what made it
+    assert peaks[True] < peaks[False] or peaks[False] < 2 * result + scratch
 
 
 def test_each_thread_has_its_block():

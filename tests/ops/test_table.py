@@ -162,6 +162,44 @@ def test_infer(name):
                     )
 
 
+def _precision(dtype):
+    return 0.0 if dtype.kind in "biu" else float(np.finfo(dtype).eps)
+
+
+def _into(op, out, arrays):
+    with np.errstate(all="ignore"):
+        return type(op).into(op, out, *arrays)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if OPS[n].into is not None])
+def test_into(name):
+    """What is written to a given array is what the kernel returns, also over an operand."""
+    written = 0
+    for i, sample, op in samples(name):
+        for dtype in ("float64", "float32", "float16"):
+            arrays = table.coerced(op, table.operands(name, sample, dtype))
+            (expected,) = table.kernel(op, arrays)
+            out = np.full_like(expected, 1 if expected.dtype.kind == "b" else 77, order="C")
+            before = out.copy()
+            if not _into(op, out, arrays):
+                np.testing.assert_array_equal(out, before, err_msg=f"{name}[{i}] wrote, said no")
+                continue
+            written += 1
+            # NumPy's loops and products differ in the last bit by where they write
+            small = 4 * _precision(expected.dtype)
+            table.assert_same([expected], [out], small, small, f"{name}[{i}]")
+            for _, operand in op.inplace:
+                if operand >= len(arrays) or arrays[operand].shape != expected.shape:
+                    continue
+                given = [None if a is None else np.array(a, order="C") for a in arrays]
+                if given[operand].dtype == expected.dtype:
+                    assert _into(op, given[operand].view(), given)
+                    table.assert_same(
+                        [expected], [given[operand]], small, small, f"over {operand}"
+                    )
+    assert written, f"{name} wrote nothing"
+
+
 @pytest.mark.parametrize("symbolic", [False, True], ids=["numbers", "names"])
 @pytest.mark.parametrize("name", NAMES)
 def test_trace(name, symbolic):

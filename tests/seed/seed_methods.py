@@ -825,8 +825,11 @@ _flag("static_shape", True, "traced with numbers: one graph a shape", differs="d
       "static_alloc")  # fmt: skip
 _flag("inline_limit", 0, "children of at most so many operators are inlined in exported files",
       wrong="a")  # fmt: skip
-_flag("forward_bulk_size", 3, "no effect: a graph is executed whole", wrong=-1)
-_flag("backward_bulk_size", 3, "no effect: a graph is executed whole", wrong=-1)
+_flag(
+    "forward_bulk_size", 1, "the graph is run in segments of at most so many operators", wrong=-1
+)
+_flag("backward_bulk_size", 1, "the gradient is run in segments of at most so many operators",
+      wrong=-1)  # fmt: skip
 
 
 @method("hybridize", "**kwargs", "an unknown flag is a TypeError", modes=EAGER)

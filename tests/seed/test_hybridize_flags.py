@@ -12,6 +12,7 @@ from seed_layers import close, ramp
 import symgluon as mx
 from symgluon.backends.arena import PlannedInterpreter
 from symgluon.backends.numpy import Interpreter
+from symgluon.backends.partition import Partitioned
 from symgluon.gluon import nn
 
 FLAGS = (
@@ -153,15 +154,76 @@ def test_inline_limit_decides_what_becomes_a_function(net, tmp_path):
     assert counts[0] > counts[1] > counts[2] == 0
 
 
-@pytest.mark.parametrize("flag", ["forward_bulk_size", "backward_bulk_size"])
-def test_bulk_sizes_change_nothing(net, flag):
+def _segments(executable):
+    """How many segments an executable runs one after the other."""
+    return len(executable.steps) if isinstance(executable, Partitioned) else 1
+
+
+def _segments_of(op):
+    executable = op.executable
+    return _segments(getattr(executable, "run", executable))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize(("size", "forward"), [(None, 1), (0, 1), (1, 5), (2, 3), (4, 2), (5, 1)])
+def test_forward_bulk_size_cuts_the_forward(net, backend, size, forward):
     expected = net(X)
-    net.hybridize(**{flag: 1})
-    close(net(X), expected)
-    one = [n.op.name for n in _entries(net)[0].traced.graph.nodes]
-    net.hybridize()
-    net(X)
-    assert [n.op.name for n in _entries(net)[0].traced.graph.nodes] == one
+    net.optimize_for(X, backend=backend, forward_bulk_size=size, passes="-fuse_elementwise")
+    for _ in range(6):  # the parameters become constants on the way
+        close(net(X), expected)
+    (entry,) = _entries(net)
+    assert len(entry.traced.graph) == 5  # three dense and two relu
+    assert _segments_of(entry.op) == forward
+    fixed = getattr(entry.op.executable, "fixed", None)
+    assert _segments(fixed) == (forward if backend == "onnxruntime" else 1)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+def test_bulk_sizes_of_forward_and_gradient_are_apart(net, backend):
+    def step():
+        with mx.autograd.record():
+            loss = (net(X) ** 2).sum()
+        loss.backward()
+        return [p.grad().copy() for p in net.collect_params().values()]
+
+    expected = step()
+    found = {}
+    for sizes in ((None, None), (2, None), (None, 2), (2, 2)):
+        flags = dict(zip(("forward_bulk_size", "backward_bulk_size"), sizes, strict=True))
+        net.optimize_for(X, backend=backend, clear=True, **flags)
+        for mine, theirs in zip(step(), expected, strict=True):
+            close(mine, theirs)
+        (form,) = [f for e in _entries(net) for _, _, f in e.op.__dict__.get("_training", [])]
+        ((_, gradient),) = form.__dict__["_gradients"]
+        found[sizes] = (_segments_of(form), _segments_of(gradient.op))
+    forward, backward = found[2, 2]
+    assert forward > 1
+    assert backward > 1
+    assert found[None, None] == (1, 1)
+    assert found[2, None] == (forward, 1)
+    assert found[None, 2] == (1, backward)
+
+
+def test_segments_with_named_sizes_and_dead_values():
+    class Net(mx.gluon.HybridBlock):
+        def forward(self, x):
+            rows, columns = x.shape
+            y = mx.np.tanh(x).reshape(columns, rows)
+            return (y * 2).reshape(-1, 2) + rows, mx.npx.relu(x)
+
+    net = Net()
+    for size in range(1, 6):
+        net.hybridize(forward_bulk_size=size)
+        for shape in ((4, 3), (2, 6)):
+            x = mx.np.array(ramp(*shape))
+            for mine, theirs in zip(net(x), net.forward(x), strict=True):
+                close(mine, theirs)
+
+
+def test_the_report_lists_the_segments(net):
+    net.hybridize(forward_bulk_size=2)
+    report = net.optimize_report(X)
+    assert [p.nodes for p in report.parts] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("flag", ["inline_limit", "forward_bulk_size", "backward_bulk_size"])

@@ -79,10 +79,12 @@ def conv(
     pad: Pads,
     dilate: Ints,
     groups: int = 1,
+    out: Array | None = None,
 ) -> Array:
     """Cross-correlation of `x` (N, C, in...) with `w` (O, C / groups, k...): (N, O, out...).
 
-    `b` is (O,) or None. Output group g reads input group g only.
+    `b` is (O,) or None. Output group g reads input group g only. `out` takes the result, if it is
+    of the type that the sum is made in.
     """
     xp, wide = pad_spatial(widen(x), pad_pairs(pad)), widen(w)
     kernel = w.shape[2:]
@@ -92,9 +94,10 @@ def conv(
     )
     _check(x, w, size, x.shape[1], w.shape[1] * groups)
     if w.shape[1] == 1 and groups > 1:
-        out = _depthwise(xp, wide, size, stride, dilate)
+        out = _depthwise(xp, wide, size, stride, dilate, out)
     else:
-        out = np.empty((x.shape[0], w.shape[0], *size), np.result_type(xp, wide))
+        if out is None:
+            out = np.empty((x.shape[0], w.shape[0], *size), np.result_type(xp, wide))
         flat = _grouped_weight(wide, groups)
         view = out.reshape(x.shape[0], groups, w.shape[0] // groups, math.prod(size))
         for part, cols in _columns(xp, kernel, stride, dilate, groups):
@@ -244,16 +247,21 @@ def _grouped_weight(w: Array, groups: int) -> Array:
     return w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
 
 
-def _depthwise(xp: Array, w: Array, size: Ints, stride: Ints, dilate: Ints) -> Array:
+def _depthwise(
+    xp: Array, w: Array, size: Ints, stride: Ints, dilate: Ints, out: Array | None = None
+) -> Array:
     """One input channel a group: a sum over kernel positions, without columns."""
     n, c = xp.shape[:2]
     per_group = w.reshape(c, w.shape[0] // c, *w.shape[2:])
-    out = np.zeros((n, c, per_group.shape[1], *size), np.result_type(xp, w))
+    if out is None:
+        out = np.empty((n, w.shape[0], *size), np.result_type(xp, w))
+    total = out.reshape(n, c, per_group.shape[1], *size)
+    total.fill(0)
     ones = (1,) * len(size)
     for tap in taps(w.shape[2:]):
         part = xp[tail(tap_slices(tap, size, stride, dilate))]
-        out += per_group[tail(tap)].reshape(c, -1, *ones) * part[:, :, None]
-    return out.reshape(n, w.shape[0], *size)
+        total += per_group[tail(tap)].reshape(c, -1, *ones) * part[:, :, None]
+    return out
 
 
 def _depthwise_weight_grad(
