@@ -109,7 +109,11 @@ def rows(rounds: int) -> Iterator[tuple[str, str, str]]:
     data = mx.np.random.uniform(size=(16, 32))
     keep = mx.np.arange(16) % 2 == 0
     found = ratio(lambda: nets[0](data, keep), lambda: nets[1](data, keep), rounds)
-    yield "partition_if_dynamic", "a boolean mask, 30 x Dense(32) + tanh: True / False", f"{found:.2f}"
+    yield (
+        "partition_if_dynamic",
+        "a boolean mask, 30 x Dense(32) + tanh: True / False",
+        f"{found:.2f}",
+    )
 
     yield from allocation(rounds)
 

@@ -7,8 +7,8 @@ Sessions for little work run in the caller's thread.  Those for much work have t
 that do not spin, and only so many of them are kept that a process does not fill up with threads:
 ONNX Runtime's shared pool is no way out, since it forbids every other session of the process.
 
-A convolution by parameters that stay the same over some calls gets a session with them as
-constants, which lets ONNX Runtime lay them out anew.
+An operator on parameters that stay the same over some calls (`Op.reads_weights`) gets a session
+with them as constants, which lets ONNX Runtime lay them out anew and costs less a call.
 """
 
 from __future__ import annotations
@@ -121,19 +121,58 @@ class _Fixed:
         self.group: _Group | None = None
 
 
-_fixed: dict[Any, _Fixed] = {}
-_fixed_lock = threading.Lock()
 _STEADY_CALLS = 4  # calls with the same weights after which they become constants
-_MOST_FIXED = 128 << 20  # bytes of weights that are held twice for this
+_MOST_FIXED = 128 << 20  # bytes of weights that are held twice for this, and of their sessions
+_SESSION_BYTES = 256 << 10  # what a session is reckoned at beside its weights
+
+
+class _Sites:
+    """Call sites by operator and weights, as many as there is room for."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[Any, _Fixed] = {}
+        self.held = 0
+        self.lock = threading.Lock()
+
+    def note(self, key: Any, weights: Sequence[Any], stamp: int) -> None:
+        """Begin to count the calls of a site, if there is room for it."""
+        size = _bytes(weights)
+        with self.lock:
+            if key in self.by_key:
+                self._drop(key)
+            if (
+                self.held + size > _MOST_FIXED
+            ):  # nothing in use is dropped: it would come back at once
+                for old in [k for k, f in self.by_key.items() if f.stamp != stamp]:
+                    self._drop(old)
+            if self.held + size <= _MOST_FIXED:
+                self.by_key[key] = _Fixed(weights)  # holds the arrays, so that the ids stay theirs
+                self.held += size
+
+    def _drop(self, key: Any) -> None:
+        self.held -= _bytes(self.by_key.pop(key).weights)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self.lock:
+            self.by_key.clear()
+            self.held = 0
+
+
+def _bytes(weights: Sequence[Any]) -> int:
+    return _SESSION_BYTES + sum([w.nbytes for w in weights if w is not None])
+
+
+_sites = _Sites()
 
 
 def _with_constants(op: Op, data: Sequence[Any]) -> Any:
     """Run a call whose weights have not changed for some calls; None if it is not one."""
     key = (op, *map(id, data[1:]))
     stamp = parameter_writes.count
-    found = _fixed.get(key)
+    found = _sites.by_key.get(key)
     if found is None or found.stamp != stamp:
-        _note(key, data[1:], stamp)
+        _sites.note(key, data[1:], stamp)
         return None
     found.calls += 1
     if found.calls < _STEADY_CALLS:
@@ -150,22 +189,6 @@ def _with_constants(op: Op, data: Sequence[Any]) -> Any:
             return None
         group.entries = (*group.entries[-_MOST_ENTRIES:], entry)
     return None if entry.run is None else entry.run(data[0])
-
-
-def _note(key: Any, weights: Sequence[Any], stamp: int) -> None:
-    """Begin to count the calls of a site, if there is room for its weights."""
-    size = _bytes(weights)
-    with _fixed_lock:
-        held = sum([_bytes(f.weights) for f in _fixed.values()])
-        if held + size > _MOST_FIXED:  # nothing in use is dropped: it would come back at once
-            for old in [k for k, f in _fixed.items() if f.stamp != stamp]:
-                held -= _bytes(_fixed.pop(old).weights)
-        if held + size <= _MOST_FIXED:
-            _fixed[key] = _Fixed(weights)  # holds the arrays, so that the ids stay theirs
-
-
-def _bytes(weights: Sequence[Any]) -> int:
-    return sum([w.nbytes for w in weights if w is not None])
 
 
 def run_in_session(op: Op, data: Sequence[Any]) -> Any:
@@ -250,5 +273,4 @@ def clear() -> None:
     for cache in (_small, _large):
         with cache.lock:
             cache.groups.clear()
-    with _fixed_lock:
-        _fixed.clear()
+    _sites.clear()

@@ -52,6 +52,7 @@ class BatchNormInference(_BatchNorm):
     """``(x - mean) / sqrt(var + eps) * gamma + beta`` along the channels (arXiv:1502.03167)."""
 
     eager_min: ClassVar[int | None] = 2000
+    reads_weights = True
 
     def infer_inputs(self, x: Any, gamma: Any, beta: Any, mean: Any, var: Any) -> Any:
         size = axis_size(x, self.axis)

@@ -165,11 +165,11 @@ def test_steady_weights_become_constants():
     def run():
         return [net(mx.np.array(image)).asnumpy() for image in images]
 
-    eager._fixed.clear()
+    eager._sites.clear()
     first = run()
     for _ in range(4):
         again = run()
-    assert any(f.group is not None for f in eager._fixed.values())
+    assert any(f.group is not None for f in eager._sites.by_key.values())
     for a, b in zip(first, again, strict=True):
         onp.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     net[0].weight.set_data(net[0].weight.data() * 2)
@@ -186,10 +186,33 @@ def test_weights_beyond_the_limit_stay_operands(monkeypatch):
     from symgluon.gluon import nn
 
     monkeypatch.setattr(eager, "_MOST_FIXED", 1000)
-    eager._fixed.clear()
+    eager._sites.clear()
     net = nn.Conv2D(16, 3, in_channels=16)
     net.initialize()
     x = mx.np.ones((1, 16, 8, 8))
     for _ in range(8):
         net(x)
-    assert not eager._fixed
+    assert not eager._sites.by_key
+
+
+def test_sites_of_small_weights_are_limited_too(monkeypatch):
+    """A session costs memory beside its weights; what has changed since goes first."""
+    from symgluon.gluon import nn
+
+    monkeypatch.setattr(eager, "_MOST_FIXED", 5 * eager._SESSION_BYTES)
+    eager._sites.clear()
+    layers = [nn.BatchNorm(in_channels=16) for _ in range(8)]
+    x = mx.np.array(onp.random.default_rng(1).normal(size=(2, 16, 9, 9)), dtype="float32")
+    for layer in layers:
+        layer.initialize()
+    for _ in range(6):
+        found = [layer(x).asnumpy() for layer in layers]
+    assert 0 < len(eager._sites.by_key) < 5
+    for layer in layers[4:]:
+        layer.running_mean.set_data(mx.np.ones(16))
+        for _ in range(6):
+            moved = layer(x).asnumpy()
+        onp.testing.assert_allclose(moved, found[0] - 1 / onp.sqrt(1 + 1e-5), atol=1e-5)
+    assert 0 < len(eager._sites.by_key) < 5
+    held = sum(eager._bytes(f.weights) for f in eager._sites.by_key.values())
+    assert held == eager._sites.held <= eager._MOST_FIXED

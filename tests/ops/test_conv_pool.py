@@ -161,3 +161,25 @@ def test_pooling_refuses():
         F.pooling(x, kernel_shape=(5,), stride=(1,), pad=(0,))
     with pytest.raises(AttributeValueError, match="median"):
         F.pooling(x, kernel_shape=(2,), stride=(1,), pad=(0,), mode="median")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("size", [(1,), (7, 7), (32, 32), (40, 40), (3, 4, 5), (0, 3)])
+def test_global_average(size, dtype):
+    """Short sums go through a product, long ones do not; both are the mean in float64."""
+    x = (np.random.default_rng(3).normal(size=(2, 5, *size)) + 3).astype(dtype)
+    for data in (x, np.asfortranarray(x)):
+        got = F.global_pooling(wrap(data), mode="avg")._data
+        assert got.dtype == x.dtype
+        assert got.shape == (2, 5, *[1 for _ in size])
+        with np.errstate(all="ignore"):
+            expected = data.astype(np.float64).sum(axis=tuple(range(2, x.ndim)), keepdims=True)
+            expected /= np.prod(size)
+        np.testing.assert_allclose(got, expected, rtol=8 * float(np.finfo(dtype).eps))
+
+
+def test_global_average_of_infinities():
+    x = np.ones((1, 4, 3, 3), np.float32)
+    x[0, 1, 0, 0], x[0, 2, 1, 1], x[0, 3, 0], x[0, 3, 1] = np.inf, np.nan, np.inf, -np.inf
+    got = F.global_pooling(wrap(x), mode="avg")._data.reshape(-1)
+    np.testing.assert_array_equal(got, np.array([1, np.inf, np.nan, np.nan], np.float32))
