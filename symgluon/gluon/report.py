@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from symgluon.passes.plan_memory import MemoryPlan
 
 #: passes whose changes are fusions: several operators become one
-FUSING = ("fold_batch_norm", "fuse_patterns", "fuse_attention", "fuse_elementwise")
+FUSING = (
+    "fold_batch_norm", "fuse_patterns", "fuse_attention", "fuse_skip_norm", "fuse_elementwise",
+)  # fmt: skip
 _MOST_REASONS = 6  # of one pass in the text; all are in `OptimizeReport.left_alone`
 
 

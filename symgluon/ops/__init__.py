@@ -46,6 +46,7 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     scatter,
     sequence,
     shape,
+    skip_norm,
     sort,
     statistics,
     unary,

@@ -287,10 +287,42 @@ def _moments(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any]:
 def _normalised(x: np.ndarray, axes: tuple[int, ...], eps: float) -> np.ndarray:
     """Normalised NumPy data, in float32 at least."""
     wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
-    off = wide - wide.mean(axis=axes, keepdims=True)
-    var = np.square(off).mean(axis=axes, keepdims=True)
-    normal: np.ndarray = off / np.sqrt(var + wide.dtype.type(eps))
+    normal: np.ndarray = wide - wide.mean(axis=axes, keepdims=True)
+    var = np.square(normal).mean(axis=axes, keepdims=True)
+    normal /= np.sqrt(var + wide.dtype.type(eps))
     return normal
+
+
+def normalise_over(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, axis: int, eps: float
+) -> Any:
+    """Layer normalisation over the array `x`, where that has the type to compute in.
+
+    Parameters
+    ----------
+    x : ndarray, float
+        Data that nobody else reads; it may be written over.
+    gamma, beta : ndarray (C,)
+        Scale and shift.
+    axis : int
+        Axis of the C elements.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    ndarray
+        As `x`.
+    """
+    at, rank = normalize_axis(axis, x.ndim), x.ndim
+    if not x.size:
+        return x
+    y = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+    y -= y.mean(axis=at, keepdims=True)
+    y /= np.sqrt(np.square(y).mean(axis=at, keepdims=True) + y.dtype.type(eps))
+    np.multiply(y, along_array(gamma, at, rank), out=y, casting="same_kind")
+    np.add(y, along_array(beta, at, rank), out=y, casting="same_kind")
+    return y.astype(x.dtype, copy=False)
 
 
 @op()
@@ -315,18 +347,16 @@ class LayerNorm(Op):
         at, rank = normalize_axis(self.axis, x.ndim), x.ndim
         if not x.size:
             return x.copy()
-        y = _normalised(x, (at,), self.eps) * along_array(gamma, at, rank)
-        return (y + along_array(beta, at, rank)).astype(x.dtype, copy=False)
+        y = _normalised(x, (at,), self.eps)
+        np.multiply(y, along_array(gamma, at, rank), out=y, casting="same_kind")
+        np.add(y, along_array(beta, at, rank), out=y, casting="same_kind")
+        return y.astype(x.dtype, copy=False)
 
     def into(self, out: Any, x: Any, gamma: Any, beta: Any) -> bool:
         if x.dtype.itemsize == 2 or not x.size or not x.dtype == gamma.dtype == out.dtype:
             return False
-        at, rank = normalize_axis(self.axis, x.ndim), x.ndim
-        np.subtract(x, x.mean(axis=at, keepdims=True), out=out)
-        var = np.square(out).mean(axis=at, keepdims=True)
-        np.divide(out, np.sqrt(var + x.dtype.type(self.eps)), out=out)
-        np.multiply(out, along_array(gamma, at, rank), out=out)
-        np.add(out, along_array(beta, at, rank), out=out)
+        np.copyto(out, x)
+        normalise_over(out, gamma, beta, self.axis, self.eps)
         return True
 
     def decompose(self, x: Any, gamma: Any, beta: Any) -> Any:

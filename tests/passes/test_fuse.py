@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from pass_helpers import F, assert_close, interpret, numbers, trace
+from pass_helpers import F, assert_close, assert_rewrite, interpret, numbers, trace
 
 from symgluon.ops.array import wrap
 from symgluon.ops.tape import vjp
@@ -310,3 +310,44 @@ def test_random_operators_are_never_fused():
     graph = trace(lambda x: F.exp(x + F.random_gamma(F.abs(x))), (4,))
     run_pipeline(graph, "infer")
     assert "random_gamma" in ops(graph)
+
+
+# ---- a sum and its normalisation -----------------------------------------------------------------
+@pytest.mark.parametrize("names", [False, True], ids=["numbers", "names"])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_skip_layer_norm(axis, names):
+    shape = (2, 3, 6)
+    vector = (shape[axis],)
+
+    def before(x, gamma, beta):
+        return F.layer_norm(F.tanh(x) + x, gamma, beta, axis=axis, eps=0.1)
+
+    def after(x, gamma, beta):
+        return F.skip_layer_norm(F.tanh(x), x, gamma, beta, axis=axis, eps=0.1)
+
+    assert_rewrite(before, after, "fuse_skip_norm", shape, vector, vector, names=names)
+
+
+def test_skip_layer_norm_in_a_net():
+    """The interpreter fuses it, ONNX Runtime gets the two operators; files do too."""
+    import symgluon as mx
+    from symgluon.gluon import HybridBlock, nn
+
+    class Part(HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.norm = nn.Dense(8, flatten=False), nn.LayerNorm()
+
+        def forward(self, x):
+            return self.norm(x + self.dense(x))
+
+    net = nn.HybridSequential()
+    net.add(Part(), Part())
+    net.initialize(mx.init.Normal(0.5))
+    x = mx.np.array(np.random.default_rng(1).normal(size=(2, 3, 8)).astype("float32"))
+    expected = net(x).asnumpy()
+    for backend, fused in (("numpy", 2), ("onnxruntime", 0)):
+        net.optimize_for(x, backend=backend)
+        assert_close([net(x).asnumpy()], [expected])
+        fusions = net.optimize_report(x).fusions
+        assert fusions.get("skip_layer_norm", 0) == fused, fusions

@@ -123,6 +123,14 @@ LEFT_ALONE = {
     "fuse_elementwise, layers": (
         "fuse_elementwise", lambda x: F.matmul(x, ones(6, 4)) + F.matmul(F.exp(x), ones(6, 4)), X, False,
         "which is a second layer"),
+    # a sum and its normalisation
+    "fuse_skip_norm, sum": (
+        "fuse_skip_norm", lambda x: F.layer_norm(F.exp(x), ones(6), ones(6)), X, False, "is no sum"),
+    "fuse_skip_norm, broadcast": (
+        "fuse_skip_norm", lambda x: F.layer_norm(x + ones(6), ones(6), ones(6)), X, False, "broadcasts"),
+    "fuse_skip_norm, read": (
+        "fuse_skip_norm", twice(lambda x: (x + F.exp(x), lambda y: F.layer_norm(y, ones(6), ones(6)))),
+        X, False, "is read elsewhere"),
     # casts and types
     "remove_amp_cast, integers": (
         "remove_amp_cast", lambda x: F.cast(F.cast(x, dtype="int32"), dtype="float32"), X, False,
