@@ -74,6 +74,9 @@ class Backend(Protocol):
     is given.  A backend that cuts graphs by itself sets ``partitions = True`` and gets them whole;
     ``options.bulk_size`` is then its own to keep (:func:`symgluon.backends.partition.compile_bulks`).
 
+    Where the answer of `supports` depends on options, a backend also has a method
+    ``supporting(options)`` that returns the function to ask; then that is used.
+
     An executable takes NumPy arrays in the order of ``graph.operands()`` (inputs, then parameters)
     and returns a tuple of NumPy arrays, one a result, that nobody writes to afterwards.  It is called
     from several threads at once.  The arrays it gets are not its own: it never writes to them.
@@ -360,6 +363,12 @@ def _freeze(value: Any) -> Any:
     return value
 
 
+def supporting(backend: Backend, options: CompileOptions) -> Callable[[Node], bool]:
+    """Return what says whether a backend runs a node under these options."""
+    ask = getattr(backend, "supporting", None)
+    return backend.supports if ask is None else ask(options)  # type: ignore[no-any-return]
+
+
 def optimise(graph: Graph, options: CompileOptions, *, explain: bool = False) -> list[Any]:
     """Run the passes of the backend on a graph, in place.
 
@@ -414,11 +423,11 @@ def compile_graph(graph: Graph, options: CompileOptions | None = None) -> Execut
         return backend.compile(copy, options)
     from symgluon.backends.partition import compile_bulks, compile_parts
 
+    supports = supporting(backend, options)
+
     def compile_whole(segment: Graph) -> Executable:
-        if all(map(backend.supports, segment.nodes)):
+        if all(map(supports, segment.nodes)):
             return backend.compile(segment, options)
-        return compile_parts(
-            segment, backend.supports, lambda part: backend.compile(part, options)
-        )
+        return compile_parts(segment, supports, lambda part: backend.compile(part, options))
 
     return compile_bulks(copy, options.bulk_size, compile_whole)

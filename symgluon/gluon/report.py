@@ -379,6 +379,7 @@ def _part(runs_on: str, graph: Graph) -> Part:
 
 def _parts_of(graph: Graph, backend: Any, options: Any) -> list[Part]:
     """Sessions and interpreted groups, as `compile_graph` makes them."""
+    from symgluon.backends.base import supporting
     from symgluon.backends.partition import partition, segments
 
     if not len(graph):
@@ -397,7 +398,7 @@ def _parts_of(graph: Graph, backend: Any, options: Any) -> list[Part]:
         parts = partition(graph, lambda node: node.output.name not in refused)
         names = ("an ONNX Runtime session", "NumPy kernels (ONNX Runtime refuses them)")
     else:
-        parts = partition(graph, backend.supports)
+        parts = partition(graph, supporting(backend, options))
         names = (f"{options.backend}", "NumPy kernels (the backend does not support them)")
     return [_part(names[0 if p.supported else 1], p.graph) for p in parts]
 

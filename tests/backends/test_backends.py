@@ -333,6 +333,27 @@ def test_a_registered_backend(counting):
         net.optimize_for(x, backend="counting", levels=2)
 
 
+def test_what_is_supported_may_depend_on_options(counting, monkeypatch):
+    """`supporting` is asked in the place of `supports`, by the compiler and by the report."""
+    monkeypatch.setattr(
+        counting, "supporting",
+        lambda options: lambda node: node.op.name != options.get("level"), raising=False,
+    )  # fmt: skip
+    net, x = make(nn.Dense(3, activation="tanh"), nn.Dense(2)), numbers(2, 4)
+    want = net(x)
+    for level, runs in (
+        ("none", ["counting"]),
+        ("tanh", ["counting", "NumPy kernels", "counting"]),
+    ):
+        net.optimize_for(
+            x, backend="counting", level=level, passes="-fuse_elementwise", clear=True
+        )
+        before = counting.runs
+        close(net(x), want)
+        assert counting.runs - before == runs.count("counting")
+        assert [p.runs_on.split(" (")[0] for p in net.optimize_report(x).parts] == runs
+
+
 def test_errors_of_a_backend_reach_the_caller(counting, monkeypatch):
     def broken(graph, options):
         raise SymgluonError("no room on the accelerator")

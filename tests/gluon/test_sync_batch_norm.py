@@ -11,6 +11,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import autograd, distributed, gluon
+from symgluon.backends import compile_graph, make_options
 from symgluon.errors import SymgluonError
 from symgluon.gluon import nn
 
@@ -204,6 +205,16 @@ def test_devices_that_disagree(hybridize):
         net(parts[0])
         with pytest.raises(SymgluonError, match=r"disagree about the data.*float32.*float64"):
             net(parts[1].astype("float64"))
+
+
+def test_a_graph_of_several_devices_run_for_none():
+    net = layer(2, num_devices=2)
+    x = mx.np.ones((2, 3))
+    with autograd.train_mode():
+        graph = net.graph_for(x, functions=False)
+    arrays = [x.asnumpy(), *[p.data().asnumpy() for p in net.collect_params().values()]]
+    with pytest.raises(SymgluonError, match=r"serves several devices was run for none"):
+        compile_graph(graph, make_options("numpy"))(*arrays)
 
 
 @pytest.mark.parametrize(

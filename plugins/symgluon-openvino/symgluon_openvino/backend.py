@@ -66,20 +66,34 @@ class OpenVinoBackend:
         self._answers: OrderedDict[Any, bool] = OrderedDict()
         self._lock = threading.Lock()
 
-    def supports(self, node: Node) -> bool:
-        """Whether OpenVINO's CPU device runs the node, in its own types."""
+    def supports(self, node: Node, device: str = "CPU") -> bool:
+        """Whether a device of OpenVINO runs the node, in the node's own types."""
         if is_random(node) or not _types_are_kept(node):
             return False
-        key = node_key(node)
+        key = (device, node_key(node))
         with self._lock:
             found = self._answers.get(key)
         if found is None:
-            found = _ask(node)
+            found = _ask(node, device)
             with self._lock:
                 self._answers[key] = found
                 while len(self._answers) > _MOST_ANSWERS:
                     self._answers.popitem(last=False)
         return found
+
+    def supporting(self, options: CompileOptions) -> Callable[[Node], bool]:
+        """Return `supports` for the device in the options.
+
+        AUTO and MULTI choose while they run, and can always choose the CPU: that one is asked.
+
+        Raises
+        ------
+        AttributeValueError
+            For a device that is not there.
+        """
+        device = _device(options)
+        asked = "CPU" if device.split(":")[0] in ("AUTO", "MULTI") else device
+        return lambda node: self.supports(node, asked)
 
     def pipeline(self, options: CompileOptions) -> Sequence[str]:
         """Passes before compilation: those of a runtime that fuses by itself."""
@@ -101,7 +115,7 @@ def _types_are_kept(node: Node) -> bool:
     return not (node.op.name == "cast" and operands[0] in _NARROWED)
 
 
-def _ask(node: Node) -> bool:
+def _ask(node: Node, device: str) -> bool:
     """Put the node to OpenVINO as a model of its own."""
     try:
         model = node_model(node)
@@ -109,10 +123,29 @@ def _ask(node: Node) -> bool:
         return False  # no ONNX form
     try:
         read = core().read_model(model.SerializeToString())
-        taken = core().query_model(read, "CPU")
+        taken = core().query_model(read, device)
     except RuntimeError:
         return False
     return all(op.get_friendly_name() in taken for op in read.get_ops())
+
+
+def _device(options: CompileOptions) -> str:
+    """Name of the device that is asked for.
+
+    Raises
+    ------
+    AttributeValueError
+        If it is not there.
+    """
+    device = str(options.get("device", "CPU")).upper()
+    there = core().available_devices
+    virtual = ("AUTO", "MULTI", "HETERO")
+    if device not in there and device.split(".")[0].split(":")[0] not in (*there, *virtual):
+        raise AttributeValueError(
+            f"backend openvino: there is no device {device!r}",
+            hint=f"devices of the installed OpenVINO: {', '.join(there)}, AUTO",
+        )
+    return device
 
 
 def properties(options: CompileOptions) -> tuple[str, dict[str, Any]]:
@@ -123,14 +156,7 @@ def properties(options: CompileOptions) -> tuple[str, dict[str, Any]]:
     AttributeValueError
         For a device that is not there, or a value of another kind.
     """
-    device = str(options.get("device", "CPU")).upper()
-    there = core().available_devices
-    virtual = ("AUTO", "MULTI", "HETERO")
-    if device not in there and device.split(".")[0].split(":")[0] not in (*there, *virtual):
-        raise AttributeValueError(
-            f"backend openvino: there is no device {device!r}",
-            hint=f"devices of the installed OpenVINO: {', '.join(there)}, AUTO",
-        )
+    device = _device(options)
     precision = options.get("precision", "f32")
     if precision not in _PRECISIONS:
         raise AttributeValueError(

@@ -202,3 +202,27 @@ def test_options_are_taken():
 def test_is_listed():
     assert "openvino" in list_backends()
     assert get_backend("openvino").name == "openvino"
+
+
+@pytest.mark.parametrize("device", ["AUTO", "HETERO:CPU", "cpu"])
+def test_devices(device):
+    net, x = make(nn.Dense(8, activation="relu"), nn.Dense(3)), numbers(2, 5)
+    expected = net(x).asnumpy()
+    net.optimize_for(x, backend="openvino", device=device)
+    onp.testing.assert_allclose(net(x).asnumpy(), expected, rtol=1e-4, atol=1e-5)
+    assert [p.runs_on for p in net.optimize_report(x).parts] == ["openvino"]
+
+
+def test_nodes_are_put_to_the_device_that_is_asked_for(monkeypatch):
+    from symgluon_openvino import backend as module
+
+    asked = []
+    monkeypatch.setattr(module, "_ask", lambda node, device: asked.append(device) or False)
+    net, x = make(nn.Dense(3)), numbers(2, 7)
+    for device, wanted in (("CPU", "CPU"), ("AUTO", "CPU"), ("HETERO:CPU", "HETERO:CPU")):
+        mine = module.OpenVinoBackend()
+        node = net.graph_for(x, functions=False).nodes[0]
+        mine.supporting(mx.backends.make_options("openvino", device=device))(node)
+        assert asked.pop() == wanted
+    with pytest.raises(AttributeValueError, match="no device 'NONE'"):
+        net.optimize_for(x, backend="openvino", device="none")
