@@ -165,6 +165,10 @@ class TraceError(SymgluonError):
     """Something was asked during a trace that only numbers can answer."""
 
 
+class DynamicShapeError(TraceError):
+    """A trace was asked for a size that only the data of a call can tell."""
+
+
 class GuardError(TraceError):
     """No compiled entry admits the shapes of a call where a new trace is not allowed."""
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgluon.errors import AttributeValueError, DeferredInitializationError, SymgluonError
+from symgluon.errors import (
+    AttributeValueError,
+    DeferredInitializationError,
+    DynamicShapeError,
+    SymgluonError,
+)
 from symgluon.gluon import export as exports
 from symgluon.gluon.block import Block, _Epoch
 from symgluon.gluon.parameter import Parameter
 from symgluon.gluon.structure import flatten
-from symgluon.gluon.trace import Cache, Entry, Traced, call_key, trace
+from symgluon.gluon.trace import AnyEntry, Cache, CutEntry, Entry, Traced, call_key, trace
 from symgluon.ir.graph import Graph
 from symgluon.ops.array import Array
 from symgluon.ops.region import outside
@@ -333,7 +339,7 @@ class HybridBlock(Block):
 
         return trace(run, args, name=type(self).__name__.lower(), name_param=name_param, **kwargs)
 
-    def _compile(self, args: Sequence[Any]) -> Entry:
+    def _compile(self, args: Sequence[Any]) -> AnyEntry:
         from symgluon.gluon.options import compile_options, options_for, prepare
 
         flags = self._flags
@@ -341,9 +347,29 @@ class HybridBlock(Block):
         kwargs: dict[str, Any] = {}
         if flags.static_shape:
             kwargs["dims"] = lambda leaf, axis, size: None
-        traced = self._trace(args, **kwargs)
         object.__setattr__(self, "_signature", exports.signature_of(args))
+        try:
+            traced = self._trace(args, **kwargs)
+        except DynamicShapeError as error:
+            if not flags.partition_if_dynamic:
+                raise
+            return self._cut(args, error)
         return Entry(traced, options_for(traced.graph, options, flags), prepare)
+
+    def _cut(self, args: Sequence[Any], error: DynamicShapeError) -> CutEntry:
+        if not error.where:  # this block asked; a child says so itself when it is called
+            warnings.warn(
+                f"{type(self).__name__} asks for a size that depends on data at {error.line}: "
+                f"{error.message}. Its own operators run one by one, its child blocks are compiled",
+                stacklevel=8,  # the caller of the block
+            )
+
+        def run(*inputs: Any) -> Any:
+            if not self._ready:
+                self.ready(*inputs)
+            return self.forward(*inputs)
+
+        return CutEntry(run, args)
 
     def hybridize(
         self,
@@ -364,7 +390,9 @@ class HybridBlock(Block):
             False: back to eager calls.
         partition_if_dynamic : bool
             What happens to a graph with sizes that depend on data: the backend compiles it, but for
-            operators it refuses; False: all of it runs on the NumPy interpreter.
+            operators it refuses; a block that asks for such a size is cut: its own operators run
+            one by one, its child blocks compiled.  False: all of the graph runs on the NumPy
+            interpreter, and such a question is a TraceError.
         static_alloc : bool
             Plan one arena for all intermediate arrays and reuse it over calls (NumPy backend).
         static_shape : bool
@@ -461,7 +489,9 @@ class HybridBlock(Block):
             any case.
         partition_if_dynamic : bool
             What happens to a graph with sizes that depend on data: the backend compiles it, but for
-            operators it refuses; False: all of it runs on the NumPy interpreter.
+            operators it refuses; a block that asks for such a size is cut: its own operators run
+            one by one, its child blocks compiled.  False: all of the graph runs on the NumPy
+            interpreter, and such a question is a TraceError.
         static_alloc : bool
             Plan one arena for all intermediate arrays and reuse it over calls (NumPy backend).
         static_shape : bool

@@ -344,10 +344,35 @@ class Entry:
             source.what._assign(value)
 
 
+class CutEntry:
+    """A block whose trace asks for a size that depends on data: it is cut into its child blocks.
+
+    Its own operators run one by one, where the numbers are known; child blocks are compiled each
+    for itself.
+    """
+
+    guards: tuple[Any, ...] = ()
+
+    def __init__(self, run: Callable[..., Any], args: Sequence[Any]) -> None:
+        self.run = run
+        self.spec = flatten(list(args), [])
+
+    def fits(self, leaves: Sequence[Array]) -> bool:
+        """Whether it serves these arguments: any of its key."""
+        return True
+
+    def __call__(self, leaves: Sequence[Array], device: Device | None) -> Any:
+        """Run the block on these arguments."""
+        return self.run(*unflatten(self.spec, iter(leaves)))
+
+
 def _number(dim: Any, env: dict[str, int]) -> int:
     from symgluon.ir.dims import evaluate
 
     return evaluate(dim, env)
+
+
+AnyEntry = Entry | CutEntry
 
 
 class Cache:
@@ -355,7 +380,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.by_key: dict[Any, tuple[dict[Any, Entry], list[Entry]]] = {}
+        self.by_key: dict[Any, tuple[dict[Any, AnyEntry], list[AnyEntry]]] = {}
         self.traces = 0
         self.warned = False
 
@@ -370,7 +395,7 @@ class Cache:
         self.by_key = {}
         self.traces = 0
 
-    def find(self, key: Any, leaves: Sequence[Array]) -> Entry | None:
+    def find(self, key: Any, leaves: Sequence[Array]) -> AnyEntry | None:
         """Return the entry for these arguments, or None."""
         group = self.by_key.get(key)
         if group is None:
@@ -385,7 +410,7 @@ class Cache:
                     break
         return entry
 
-    def get(self, key: Any, leaves: Sequence[Array], make: Callable[[], Entry]) -> Entry:
+    def get(self, key: Any, leaves: Sequence[Array], make: Callable[[], AnyEntry]) -> AnyEntry:
         """Return the entry for these arguments, traced once if there is none."""
         entry = self.find(key, leaves)
         if entry is not None:
@@ -403,7 +428,7 @@ class Cache:
                 self._warn(entries)
             return entry
 
-    def _warn(self, entries: Sequence[Entry]) -> None:
+    def _warn(self, entries: Sequence[AnyEntry]) -> None:
         self.warned = True
         pins = {str(g) for e in entries for g in e.guards if g.relation == "=="}
         shown = "; ".join(sorted(pins)[:4]) or "the shapes or dtypes of its arguments"

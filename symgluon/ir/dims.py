@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
-from symgluon.errors import ShapeError, TraceError, UnsupportedOpError
+from symgluon.errors import DynamicShapeError, ShapeError, TraceError, UnsupportedOpError
 from symgluon.ir import poly
 from symgluon.ir.dimension import (
     RELATIONS,
@@ -324,7 +324,7 @@ class DimScope:
             )
         origins = [self._names[n].origin for n in missing]
         source = f" (the size of {origins[0]})" if origins[0] else ""
-        return TraceError(
+        return DynamicShapeError(
             f"the number of dimension {poly.text(p)} is not known while tracing: "
             f"{missing[0]!r}{source} depends on data",
             line=user_line(),

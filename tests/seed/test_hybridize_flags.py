@@ -13,7 +13,9 @@ import symgluon as mx
 from symgluon.backends.arena import PlannedInterpreter
 from symgluon.backends.numpy import Interpreter
 from symgluon.backends.partition import Partitioned
+from symgluon.errors import DynamicShapeError
 from symgluon.gluon import nn
+from symgluon.gluon.trace import Entry
 
 FLAGS = (
     "active", "partition_if_dynamic", "static_alloc", "static_shape", "inline_limit",
@@ -84,6 +86,85 @@ def test_partition_if_dynamic_off_interprets_graphs_with_sizes_from_data():
         close(block(x * 0), expected * 0)  # another size, the same graph
         (entry,) = _entries(block)
         assert entry.op.options.backend == backend
+
+
+class Kept(mx.gluon.HybridBlock):
+    """Layers on the rows that a layer chose; what it does depends on how many there are."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.ask = ask
+        self.chosen, self.body = nn.Dense(4, in_units=3), nn.HybridSequential()
+        self.body.add(nn.Dense(5, in_units=4, activation="tanh"), nn.BatchNorm(in_channels=5))
+
+    def forward(self, x):
+        y = self.chosen(x)
+        return self.ask(self.body, y[y[:, 0] > 0])
+
+
+QUESTIONS = {
+    "branch": lambda body, z: body(z) if z.shape[0] else z.sum() * 0,
+    "number": lambda body, z: body(z) * int(z.shape[0]),
+    "range": lambda body, z: sum([body(z)[i] for i in range(z.shape[0])], start=z.sum() * 0),
+    "length": lambda body, z: body(z) / max(len(z), 1),
+    "comparison": lambda body, z: (body(z), z) if z.shape[0] < z.shape[1] else (body(z * 2), z),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("nested", [False, True])
+def test_questions_about_sizes_from_data_cut_the_graph(question, nested):
+    """Numbers, gradients, running statistics are those of eager calls; child blocks are compiled."""
+
+    def run(hybridize):
+        mx.random.seed(7)
+        kept = Kept(QUESTIONS[question])
+        net = kept
+        if nested:
+            net = nn.HybridSequential()
+            net.add(nn.Dense(3, in_units=3, activation="relu"), kept)
+        net.initialize(mx.init.Normal(1))
+        net.cast("float64")
+        if hybridize:
+            net.hybridize()
+        found = []
+        for i, n in enumerate((6, 9, 5, 2, 6)):
+            x = mx.np.array(onp.random.default_rng(i).normal(size=(n, 3)), dtype="float64")
+            with mx.autograd.record():
+                out = net(x)
+                first = out[0] if isinstance(out, tuple | list) else out
+                loss = first * first * first
+            loss.backward()
+            with mx.autograd.predict_mode():
+                out = net(x)
+            found += [first, *(out if isinstance(out, tuple | list) else (out,))]
+            found += [
+                p.grad().copy() for p in net.collect_params().values() if p.grad_req != "null"
+            ]
+        found += [p.data().copy() for p in net.collect_params().values()]
+        return kept, found
+
+    _, expected = run(False)
+    with pytest.warns(UserWarning, match=r"Kept asks for a size.*test_hybridize_flags.py:\d+"):
+        kept, found = run(True)
+    for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape
+        close(a, b)
+    assert any(isinstance(e, Entry) for e in _entries(kept.body))
+    kept.hybridize(partition_if_dynamic=False)
+    with pytest.raises(DynamicShapeError, match="boolean_mask"):
+        kept(X.astype("float64"))
+
+
+def test_a_file_is_one_graph(tmp_path):
+    net = Kept(QUESTIONS["branch"])
+    net.initialize()
+    net.hybridize()
+    with pytest.warns(UserWarning, match="depends on data"):
+        net(X)
+    with pytest.raises(DynamicShapeError, match=r"boolean_mask\) depends on data"):
+        net.export(str(tmp_path / "net"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_partition_if_dynamic_off_leaves_other_graphs_to_the_backend(net):

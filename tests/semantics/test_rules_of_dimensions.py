@@ -145,6 +145,12 @@ def test_equal_bodies_are_one_function():
 
 def test_a_dimension_that_depends_on_data_answers_no_question():
     net = fn(lambda x: x * 2 if np.nonzero(x)[0].shape[0] > 1 else x)
+    with pytest.warns(
+        UserWarning, match=r"at .*test_rules_of_dimensions.py:\d+: .*depends on data"
+    ):
+        assert net(np.array([0.0, 1.0])).tolist() == [0, 1]
+    assert net(np.array([3.0, 1.0])).tolist() == [6, 2]
+    net.hybridize(partition_if_dynamic=False)
     with pytest.raises(TraceError, match="depends on data"):
         net(np.array([0.0, 1.0]))
     count = fn(lambda x: np.nonzero(x)[0] * 2)
