@@ -364,7 +364,20 @@ def _freeze(value: Any) -> Any:
 
 
 def supporting(backend: Backend, options: CompileOptions) -> Callable[[Node], bool]:
-    """Return what says whether a backend runs a node under these options."""
+    """Return what says whether a backend runs a node.
+
+    Parameters
+    ----------
+    backend : Backend
+        The backend.
+    options : CompileOptions
+        What is compiled for.
+
+    Returns
+    -------
+    callable
+        From a node to a bool.
+    """
     ask = getattr(backend, "supporting", None)
     return backend.supports if ask is None else ask(options)  # type: ignore[no-any-return]
 
