@@ -57,6 +57,7 @@ _MODULES = {
         name: f"symgluon.{name}"
         for name in (
             "amp",
+            "attribute",
             "autograd",
             "backends",
             "cli",
@@ -70,6 +71,7 @@ _MODULES = {
             "ir",
             "kvstore",
             "lr_scheduler",
+            "name",
             "onnx",
             "ops",
             "optimizer",
@@ -94,6 +96,8 @@ _FROM_UTIL = frozenset(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "AttrScope":
+        return importlib.import_module("symgluon.attribute").AttrScope
     if name in _FROM_UTIL:
         found = globals()[name] = getattr(importlib.import_module("symgluon.util"), name)
         return found
@@ -111,4 +115,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_FROM_UTIL})
+    return sorted({*globals(), *_MODULES, *_FROM_UTIL, "AttrScope"})

@@ -54,11 +54,15 @@ def linspace(
     repeat: int = 1,
     infer_range: bool = False,
     dtype: DType | None = None,
+    num: int | None = None,
+    endpoint: bool = True,
 ) -> Any:
-    """1.x: `step` holds the number of points, `repeat` times each."""
-    num = int(step)
+    """1.x: `num`, or else `step`, holds the number of points, `repeat` times each."""
+    count = int(step) if num is None else num
     end = start if stop is None else stop
-    row = F.linspace(start=start, stop=end, num=num, dtype=dtypes.resolve(dtype))
+    row = F.linspace(
+        start=start, stop=end, num=count, endpoint=endpoint, dtype=dtypes.resolve(dtype)
+    )
     return row if repeat == 1 else F.repeat(row, repeats=repeat, axis=0)
 
 

@@ -454,3 +454,42 @@ def test_state_is_exported_as_input_and_output_of_onnx_alone(tmp_path):
     assert after == 6
     with pytest.raises(AttributeValueError, match="onnx is True, False or"):
         net.export(str(tmp_path / "counter"), onnx="both")
+
+
+class _Folded(gluon.HybridBlock):
+    """Axes 0 and 1 are one for the child, which asks for their size."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+        self.child = _Filled()
+
+    def forward(self, x):
+        n, c, d = x.shape
+        y = x.reshape(self.factor * n if self.factor else n * c, -1)
+        return self.child(y).reshape(n, c, d)
+
+
+class _Filled(gluon.HybridBlock):
+    def forward(self, x):
+        y = x * 2
+        y[:, 0] = x[:, -1] * 3
+        return y + np.ones((x.shape[0], 1))
+
+
+@pytest.mark.parametrize(("factor", "dynamic_axes"), [(4, None), (0, {"data": {0: "b", 1: "t"}})])
+@pytest.mark.parametrize("opset", [13, 20])
+def test_sizes_of_a_function_from_those_of_its_own_data(tmp_path, factor, dynamic_axes, opset):
+    """The data of a child block may have sizes that are products of those the graph is given."""
+    net = _Folded(factor)
+    net.initialize()
+    net.hybridize(inline_limit=0)
+    x = np.array(onp.random.default_rng(0).normal(size=(2, 4, 3)), dtype="float32")
+    net(x)
+    net.export(str(tmp_path / "net"), opset=opset, dynamic_axes=dynamic_axes, onnx="only")
+    (path,) = tmp_path.glob("*.onnx")
+    session = ort.InferenceSession(path)
+    for n in (2, 5):
+        x = onp.random.default_rng(n).normal(size=(n, 4, 3)).astype("float32")
+        (got,) = session.run(None, {"data": x})
+        onp.testing.assert_allclose(got, net(np.array(x)).asnumpy(), rtol=1e-6)

@@ -41,6 +41,8 @@ class Builder:
         self.domains: set[str] = set()
         #: dimension name -> (graph input, axis) that defines it
         self.sources: dict[str, tuple[str, int]] = {}
+        #: the same of dimensions that are no names alone, by key: those of a child block's data
+        self.compound: dict[Any, tuple[Dim, str, int]] = {}
         #: lowers a bound operator on names, a graph into a builder (installed by the writer)
         self.lower_op: Callable[[Op, Sequence[str]], Any] | None = None
         self.lower_body: Callable[[Builder, Graph, Sequence[str]], list[Any]] | None = None
@@ -254,7 +256,7 @@ class Builder:
         made._used, made._counts = self._used, self._counts
         made.domains = self.domains
         made.types = dict(self.types)
-        made.sources = dict(self.sources)
+        made.sources, made.compound = dict(self.sources), dict(self.compound)
         made._dims = dict(self._dims)
         made.within(self._hint, self.doc)
         return made

@@ -47,17 +47,45 @@ def _one(g: Builder, dim: Any) -> str:
     key = ("one", dim.key())
     if key not in g._dims:
         name = dim.bare
-        g._dims[key] = _name(g, name) if name is not None else _polynomial(g, dim)
+        known = g.compound.get(dim.key())
+        if known is not None and any(n not in g.sources for n in dim.names()):
+            g._dims[key] = _size(g, *known[1:])
+        else:
+            g._dims[key] = _name(g, name) if name is not None else _polynomial(g, dim)
     return g._dims[key]
 
 
 def _name(g: Builder, name: str) -> str:
     source = g.sources.get(name)
-    if source is None:
-        raise SymgluonError(
-            f"the dimension {name} is no dimension of a graph input, so the model cannot compute it"
-        )
-    value, axis = source
+    if source is not None:
+        return _size(g, *source)
+    for dim, value, axis in g.compound.values():
+        solved = _solved(dim, name)
+        if solved is not None:
+            factor, rest = solved
+            size = _size(g, value, axis)
+            size = str(g.Sub(size, g.ints([rest]))) if rest else size
+            return str(g.Div(size, g.ints([factor]))) if factor != 1 else size
+    raise SymgluonError(
+        f"the dimension {name} is no dimension of a graph input, so the model cannot compute it"
+    )
+
+
+def _solved(dim: Dim, name: str) -> tuple[int, int] | None:
+    """Return ``(a, b)`` where `dim` is ``a * name + b``, else None."""
+    factor = rest = 0
+    for c, atoms in dim.terms():
+        if not atoms:
+            rest = c
+        elif atoms == [(name, 1)]:
+            factor = c
+        else:
+            return None
+    return (factor, rest) if factor else None
+
+
+def _size(g: Builder, value: str, axis: int) -> str:
+    """Return the size of an axis as an int64 vector of one element."""
     if g.opset >= 15:
         return str(g.Shape(value, start=axis, end=axis + 1))
     return str(g.Gather(g.Shape(value), g.ints([axis]), axis=0))

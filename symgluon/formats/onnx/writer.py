@@ -55,6 +55,8 @@ class _Lowering:
             for axis, n in enumerate(value.type.shape or ()):
                 if isinstance(n, Dim) and n.bare is not None:
                     g.sources.setdefault(n.bare, (name, axis))
+                elif isinstance(n, Dim):
+                    g.compound.setdefault(n.key(), (n, name, axis))
         for value, array in self.graph.constants.items():
             name = g.reserve(value.name)
             self.env[value] = name
