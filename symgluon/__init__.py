@@ -49,6 +49,7 @@ _MODULES = {
     "symbol": "symgluon.symbol",
     "init": "symgluon.initializer",
     "initializer": "symgluon.initializer",
+    "mod": "symgluon.module",
     "context": "symgluon.device",
     "device": "symgluon.device",
     "base": "symgluon.base",
@@ -57,6 +58,7 @@ _MODULES = {
         name: f"symgluon.{name}"
         for name in (
             "amp",
+            "attribute",
             "autograd",
             "backends",
             "cli",
@@ -65,18 +67,26 @@ _MODULES = {
             "distributed",
             "dtypes",
             "errors",
+            "executor",
             "formats",
             "gluon",
+            "image",
+            "io",
             "ir",
             "kvstore",
             "lr_scheduler",
+            "model",
+            "module",
+            "name",
             "onnx",
+            "operator",
             "ops",
             "optimizer",
             "passes",
             "profiler",
             "quantize",
             "random",
+            "recordio",
             "serve",
             "util",
         )
@@ -97,6 +107,9 @@ def __getattr__(name: str) -> Any:
     if name in _FROM_UTIL:
         found = globals()[name] = getattr(importlib.import_module("symgluon.util"), name)
         return found
+    if name == "AttrScope":
+        found = globals()[name] = importlib.import_module("symgluon.attribute").AttrScope
+        return found
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module 'symgluon' has no attribute {name!r}")
@@ -111,4 +124,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_FROM_UTIL})
+    return sorted({*globals(), *_MODULES, *_FROM_UTIL, "AttrScope"})

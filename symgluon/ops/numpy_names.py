@@ -53,12 +53,16 @@ def linspace(
     step: float = 1.0,
     repeat: int = 1,
     infer_range: bool = False,
+    num: int | None = None,
+    endpoint: bool = True,
     dtype: DType | None = None,
 ) -> Any:
-    """1.x: `step` holds the number of points, `repeat` times each."""
-    num = int(step)
+    """1.x: files have the number of points as `num`, some as `step`; `repeat` times each."""
+    points = int(step) if num is None else num
     end = start if stop is None else stop
-    row = F.linspace(start=start, stop=end, num=num, dtype=dtypes.resolve(dtype))
+    row = F.linspace(
+        start=start, stop=end, num=points, endpoint=endpoint, dtype=dtypes.resolve(dtype)
+    )
     return row if repeat == 1 else F.repeat(row, repeats=repeat, axis=0)
 
 

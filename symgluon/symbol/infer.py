@@ -1,0 +1,424 @@
+"""Shapes and dtypes of symbols, found operator by operator from those of some variables.
+
+Shapes come from running the program in a region, as a trace does; what an operator cannot say for
+lack of a shape stays unknown, and the walk goes on.  Dtypes need no shapes, so they have rules of
+their own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgluon import dtypes
+from symgluon.errors import (
+    DeferredInitializationError,
+    GuardError,
+    SymgluonError,
+    TraceError,
+)
+from symgluon.formats.symbol_json import (
+    AUXILIARY,
+    LABELS,
+    SymbolProgram,
+    stated_dtype,
+    stated_shape,
+)
+from symgluon.formats.symbol_records import NodeRecord
+from symgluon.ir.dims import DimScope
+from symgluon.ir.types import TensorType
+from symgluon.ops.region import Region
+from symgluon.symbol.arithmetic import LEGACY
+from symgluon.symbol.facts import flag
+
+_ROUNDS = 4
+
+#: operators whose operands have one shape
+SAME_SHAPE = frozenset(
+    [f.symbols.partition("/")[0] for f in LEGACY.values()]
+    + ["_grad_add", "add_n", "ElementWiseSum", "_logical_and", "_logical_or", "_logical_xor"]
+)
+
+
+def _by_name(symbol: Any, args: Sequence[Any], kwargs: Mapping[str, Any], what: str) -> dict:
+    names = symbol.list_arguments()
+    if args and kwargs:
+        raise ValueError(f"{what}: give arguments by position or by name, not by both")
+    if len(args) > len(names):
+        raise ValueError(f"{what}: {len(args)} arguments for {len(names)}: {', '.join(names)}")
+    known = {*names, *symbol.list_auxiliary_states()}
+    unknown = [k for k in kwargs if k not in known]
+    if unknown:
+        raise ValueError(
+            f"{what}: the symbol has no argument {', '.join(map(repr, unknown))}; it has "
+            f"{', '.join(names[:20])}"
+        )
+    found = dict(zip(names, args, strict=False)) if args else dict(kwargs)
+    return {k: v for k, v in found.items() if v is not None}
+
+
+# ---- shapes ----------------------------------------------------------------------------------------
+def infer_shape(
+    symbol: Any, args: Sequence[Any], kwargs: Mapping[str, Any], partial: bool
+) -> tuple[Any, Any, Any]:
+    """Find shapes; see :meth:`Symbol.infer_shape`.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        Of which.
+    args, kwargs : sequence and mapping
+        Shapes of arguments, by position or by name.
+    partial : bool
+        ``()`` stands for what is unknown; otherwise nothing is returned then.
+
+    Returns
+    -------
+    tuple of lists of tuple
+        Of arguments, outputs and auxiliary states.
+    """
+    given = _by_name(symbol, args, kwargs, "infer_shape")
+    walk = ShapeWalk(SymbolProgram(symbol.records), given)
+    walk.run()
+    arguments = [walk.shape(n) for n in symbol.list_arguments()]
+    states = [walk.shape(n) for n in symbol.list_auxiliary_states()]
+    outputs = [_plain(s) for s in walk.outputs]
+    every = [*arguments, *outputs, *states]
+    if not partial and any(s is None or 0 in s for s in every):
+        unknown = [
+            name
+            for name, s in zip(symbol.list_arguments(), arguments, strict=True)
+            if s is None or 0 in s
+        ]
+        if unknown:
+            warnings.warn(
+                f"infer_shape cannot find all shapes; give those of {', '.join(unknown[:8])} too",
+                stacklevel=3,
+            )
+        return None, None, None
+    return (
+        [s or () for s in arguments],
+        [() if s is None else s for s in outputs],
+        [s or () for s in states],
+    )
+
+
+def _plain(shape: Sequence[Any] | None) -> tuple[int, ...] | None:
+    """A shape in numbers; 0 for a size that is not known."""
+    if shape is None:
+        return None
+    return tuple(n if isinstance(n, int) else 0 for n in shape)
+
+
+class ShapeWalk:
+    """Runs a program on types, as far as they are known, until nothing new is learned.
+
+    Parameters
+    ----------
+    program : SymbolProgram
+        What is run.
+    shapes : mapping of str to tuple of int
+        Shapes of variables; a 0 is an unknown size.
+    dtypes : mapping of str to dtype
+        Dtypes of variables; float32 otherwise.
+    """
+
+    def __init__(
+        self,
+        program: SymbolProgram,
+        shapes: Mapping[str, Sequence[int]],
+        dtypes: Mapping[str, Any] = {},
+    ) -> None:
+        self.program = program
+        self.free = set(shapes)  # their unknown sizes are free, not to be found
+        self.types: dict[str, TensorType] = {}
+        self.outputs: list[Any] = []
+        for name in program.variables:
+            record = program.record(name)
+            shape = shapes.get(name, stated_shape(record))
+            dtype = dtypes.get(name) or stated_dtype(record) or "float32"
+            self.types[name] = TensorType(self._sizes(name, shape), np.dtype(dtype))
+
+    def _sizes(self, name: str, shape: Sequence[int] | None) -> list[Any] | None:
+        if shape is None or (not shape and name not in self.free):
+            return None
+        return [None if int(n) in (0, -1) else int(n) for n in shape]
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Shape of a variable, as far as it is known."""
+        found = self.types.get(name)
+        return None if found is None else _plain(found.shape)
+
+    def run(self) -> None:
+        """Walk until nothing new is learned."""
+        for _ in range(_ROUNDS):
+            before = dict(self.types)
+            whole = self._round()
+            if whole or self.types == before:
+                break
+
+    def _round(self) -> bool:
+        scope = DimScope()
+        region = Region("infer_shape", scope)
+        nodes = self.program.records.nodes
+        results: dict[int, Any] = {}
+        handles: dict[str, Any] = {}
+        with region.active():
+            for number in self.program.live:
+                node = nodes[number]
+                if node.op == "null":
+                    handle = region.argument(node.name, self._start(node.name, scope))
+                    handles[node.name] = handle
+                    results[number] = (handle,)
+                else:
+                    inputs = [self._input(results, e) for e in node.inputs]
+                    results[number] = self._apply(number, node, inputs)
+            heads = [self._input(results, h) for h in self.program.records.heads]
+            self.outputs = [None if h is None else h._data.type.shape for h in heads]
+        for name, handle in handles.items():
+            self.types[name] = _without_dims(handle._data.type)
+        return all(r is not None for r in results.values())
+
+    def _start(self, name: str, scope: DimScope) -> TensorType:
+        """Type of a variable; unknown sizes of those that the user gave are free dimensions."""
+        known = self.types[name]
+        if name not in self.free or known.shape is None or None not in known.shape:
+            return known
+        sizes = [scope.new(f"{name}_{i}", None) if n is None else n  # type: ignore[arg-type]
+                 for i, n in enumerate(known.shape)]  # fmt: skip
+        return TensorType(sizes, known.dtype)
+
+    @staticmethod
+    def _input(results: Mapping[int, Any], entry: Sequence[int]) -> Any:
+        found = results[entry[0]]
+        return None if found is None or entry[1] >= len(found) else found[entry[1]]
+
+    def _apply(self, number: int, node: NodeRecord, inputs: list[Any]) -> Any:
+        _fill(node, inputs)
+        if node.op in _RECURRENT:
+            _fill_recurrent(self.program.bound[number].attrs, inputs)
+        if any(x is None for x in inputs):
+            return None
+        try:
+            return self.program.bound[number](*inputs)
+        except (DeferredInitializationError, GuardError):
+            return None
+        except (TraceError, TypeError, AttributeError, SymgluonError) as error:
+            if any(not _known(x) for x in inputs):
+                return None  # it asked for a shape that is not known yet
+            if isinstance(error, SymgluonError):
+                raise error.at(where=f"node {node.name} ({node.op})") from None
+            raise
+
+
+def _known(x: Any) -> bool:
+    shape = x._data.type.shape
+    return shape is not None and all(isinstance(n, int) for n in shape)
+
+
+def _without_dims(found: TensorType) -> TensorType:
+    if found.shape is None:
+        return found
+    return TensorType([n if isinstance(n, int) else None for n in found.shape], found.dtype)
+
+
+def _fill(node: NodeRecord, inputs: list[Any]) -> None:
+    """Give operands of unknown shape what others of the node imply."""
+    if node.op in SAME_SHAPE:
+        known = next((x for x in inputs if x is not None and x._data.type.shape is not None), None)
+        if known is not None:
+            for x in inputs:
+                if x is not None:
+                    _set_shape(x, _plain(known._data.type.shape) and known._data.type.shape)
+    place = LABELS.get(node.op)
+    if place is not None and place < len(inputs):
+        data, label = inputs[0], inputs[place]
+        if data is not None and label is not None and data._data.type.shape is not None:
+            _set_shape(label, _label_shape(node, data._data.type.shape))
+
+
+_RECURRENT = ("RNN", "_npx_rnn")
+
+
+def _fill_recurrent(attrs: Mapping[str, Any], inputs: list[Any]) -> None:
+    """Give parameters and first states of a recurrent net their shapes."""
+    from symgluon.ops.rnn import Rnn
+
+    if any(x is None for x in inputs):
+        return
+    keys = ("mode", "state_size", "num_layers", "bidirectional", "projection_size")
+    rnn = Rnn(**{k: attrs[k] for k in keys})
+    types = rnn.infer_inputs(
+        *[x._data.type for x in inputs[: 4 if attrs["mode"] == "lstm" else 3]]
+    )
+    for x, found in zip(inputs, types, strict=False):
+        if found is not None:
+            _set_shape(x, found.shape)
+
+
+def _set_shape(x: Any, shape: Sequence[Any] | None) -> None:
+    """Complete the type of a variable."""
+    value = x._data
+    if shape is None or value.producer is not None or value.type.is_known:
+        return
+    own = value.type.shape
+    if own is not None and len(own) == len(shape):
+        shape = [m if n is None else n for n, m in zip(own, shape, strict=True)]
+    value.type = TensorType(list(shape), value.type.dtype)
+
+
+def _label_shape(node: NodeRecord, data: Sequence[Any]) -> Sequence[Any]:
+    """Shape of the label of a training head, from its data."""
+    if node.op in ("SoftmaxOutput", "Softmax"):
+        if flag(node.attrs, "multi_output"):
+            size: Any = 1
+            for n in data[2:]:
+                size = size * n
+            return (data[0], size)
+        return data[:-1]
+    if node.op == "SVMOutput":
+        return data[:-1]
+    if len(data) == 2 and isinstance(data[1], int) and data[1] == 1:
+        return data[:1]  # regression on one number
+    return data
+
+
+# ---- dtypes ----------------------------------------------------------------------------------------
+_FLOAT32 = np.dtype("float32")
+_OWN_DTYPE = frozenset(
+    ("one_hot", "argsort", "_zeros", "_ones", "_full", "_arange", "_eye", "_linspace",
+     "_random_uniform", "_random_normal", "_random_gamma", "_random_exponential",
+     "_random_poisson", "_random_negative_binomial", "_random_generalized_negative_binomial",
+     "Cast", "amp_cast", "_sample_multinomial", "_random_randint")
+)  # fmt: skip
+_DEFAULTS = {"_sample_multinomial": "int32", "_random_randint": "int32"}
+#: operands that are numbers of places, of any dtype
+_INDICES = {"take": (1,), "pick": (1,), "gather_nd": (1,), "batch_take": (1,), "Embedding": (0,),
+            "where": (0,), "SequenceMask": (1,), "SequenceLast": (1,), "SequenceReverse": (1,),
+            "slice_like": (1,), "reshape_like": (1,), "broadcast_like": (1,), "one_hot": (0,),
+            "Cast": (0,), "amp_cast": (0,), "topk": (), "shape_array": (0,),
+            "size_array": (0,)}  # fmt: skip
+
+
+def infer_type(
+    symbol: Any, args: Sequence[Any], kwargs: Mapping[str, Any], partial: bool
+) -> tuple[Any, Any, Any]:
+    """Find dtypes; see :meth:`Symbol.infer_type`.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        Of which.
+    args, kwargs : sequence and mapping
+        Dtypes of arguments, by position or by name.
+    partial : bool
+        None stands for what is unknown; otherwise nothing is returned then.
+
+    Returns
+    -------
+    tuple of lists of type
+        Of arguments, outputs and auxiliary states.
+    """
+    given = _by_name(symbol, args, kwargs, "infer_type")
+    records = symbol.records
+    entries = dtype_walk(records, given)
+    variables = {
+        n.name: entries.get((i, 0)) for i, n in enumerate(records.nodes) if n.op == "null"
+    }
+    lists = (
+        [variables[n] for n in symbol.list_arguments()],
+        [entries.get((h[0], h[1])) for h in records.heads],
+        [variables[n] for n in symbol.list_auxiliary_states()],
+    )
+    if not partial and any(d is None for found in lists for d in found):
+        return None, None, None
+    arguments, outputs, states = ([None if d is None else d.type for d in f] for f in lists)
+    return arguments, outputs, states
+
+
+def dtype_walk(records: Any, given: Mapping[str, Any]) -> dict[tuple[int, int], Any]:
+    """Return the dtypes of all outputs of all nodes, as far as they follow from those given.
+
+    Parameters
+    ----------
+    records : SymbolRecords
+        The symbol.
+    given : mapping of str to dtype
+        Dtypes of variables.
+
+    Returns
+    -------
+    dict of (int, int) to dtype
+        By number of the node and of the output.
+    """
+    known: dict[tuple[int, int], Any] = {}
+    for number, node in enumerate(records.nodes):
+        if node.op == "null":
+            dtype = given.get(node.name) or stated_dtype(node)
+            if dtype is not None:
+                known[number, 0] = np.dtype(dtypes.resolve(dtype))
+    for _ in range(_ROUNDS):
+        before = len(known)
+        for number, node in enumerate(records.nodes):
+            if node.op != "null":
+                _dtypes_of(records, number, node, known)
+        if len(known) == before:
+            break
+    return known
+
+
+def _dtypes_of(records: Any, number: int, node: NodeRecord, known: dict[Any, Any]) -> None:
+    entries = [(i, output) for i, output, *_ in node.inputs]
+    indices = _INDICES.get(node.op, ())
+    values = [e for place, e in enumerate(entries) if place not in indices]
+    common = next((known[e] for e in values if e in known), None)
+    if node.op == "Embedding" and common is None:
+        common = _stated(node, "float32")
+    for place, entry in enumerate(entries):
+        if entry in known or place in indices or common is None:
+            continue
+        if records.nodes[entry[0]].op == "null":
+            half = node.op in AUXILIARY and place > 0 and common.itemsize == 2
+            known[entry] = _FLOAT32 if half else common
+    for output, dtype in enumerate(_results(node, common)):
+        if dtype is not None:
+            known[number, output] = dtype
+
+
+def _stated(node: NodeRecord, default: str | None) -> Any:
+    text = node.attrs.get("dtype", default)
+    if text in (None, "None"):
+        text = default
+    return None if text is None else np.dtype(dtypes.resolve(text))
+
+
+_Rule = Callable[[NodeRecord, Any], list[Any]]
+_RESULTS: dict[str, _Rule] = {
+    "shape_array": lambda node, common: [np.dtype("int64")],
+    "size_array": lambda node, common: [np.dtype("int64")],
+    "Embedding": lambda node, common: [common],
+    "topk": lambda node, common: _topk(node, common),
+}
+
+
+def _topk(node: NodeRecord, common: Any) -> list[Any]:
+    kind = node.attrs.get("ret_typ", "indices")
+    if kind in ("value", "mask"):
+        return [common]
+    places = _stated(node, "float32")
+    return [common, places] if kind == "both" else [places]
+
+
+def _results(node: NodeRecord, common: Any) -> list[Any]:
+    rule = _RESULTS.get(node.op)
+    if rule is not None:
+        return rule(node, common)
+    if node.op in _OWN_DTYPE:
+        return [_stated(node, _DEFAULTS.get(node.op, "float32"))] * 2
+    return [_stated(node, None) or common] * _MOST_OUTPUTS
+
+
+_MOST_OUTPUTS = 8
