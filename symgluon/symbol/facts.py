@@ -117,9 +117,24 @@ _OUTPUTS: dict[str, Callable[[Attrs], tuple[str, ...]]] = {
         lambda a: ("output", "score") if flag(a, "output_score") else ("output",)
     ),
 }  # fmt: skip
-#: operators declared elsewhere (``Custom``): outputs and operands from the attributes
-OUTPUTS_BY_ATTRS: dict[str, Callable[[Attrs], tuple[str, ...]]] = {}
-OPERANDS_BY_ATTRS: dict[str, Callable[[Attrs], tuple[str, ...]]] = {}
+
+
+def _custom_outputs(attrs: Attrs) -> tuple[str, ...]:
+    from symgluon.ops.custom import properties
+
+    return tuple(properties(attrs).list_outputs())
+
+
+def _custom_operands(attrs: Attrs) -> tuple[str, ...]:
+    from symgluon.ops.custom import properties
+
+    found = properties(attrs)
+    return (*found.list_arguments(), *found.list_auxiliary_states())
+
+
+#: operators that users write: outputs and operands from the attributes
+OUTPUTS_BY_ATTRS: dict[str, Callable[[Attrs], tuple[str, ...]]] = {"Custom": _custom_outputs}
+OPERANDS_BY_ATTRS: dict[str, Callable[[Attrs], tuple[str, ...]]] = {"Custom": _custom_operands}
 
 
 def output_suffixes(op: str, attrs: Attrs) -> tuple[str, ...]:
@@ -201,7 +216,7 @@ def operand_names(op: str, attrs: Attrs) -> tuple[str, ...] | None:
     if rule is not None:
         return rule(attrs)
     known = signature(op)
-    if op == "UpSampling":
+    if op == "UpSampling":  # a weight where it is a deconvolution
         bilinear = attrs.get("sample_type") == "bilinear"
         return ("data", "weight") if bilinear else None
     if known is None:

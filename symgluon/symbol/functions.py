@@ -25,7 +25,7 @@ pow = globals()["power"]
 mod = globals()["modulo"]
 
 __all__ = [
-    "Group", "Symbol", "Variable", "arange", "eye", "full", "linspace", "load", "load_json",
+    "Custom", "Group", "Symbol", "Variable", "arange", "eye", "full", "linspace", "load", "load_json",
     "mod", "ones", "pow", "split_v2", "var", "zeros", *_ARITHMETIC,
 ]  # fmt: skip
 
@@ -443,3 +443,47 @@ def split_v2(
         "sections": indices_or_sections if whole else 0,
     }
     return make("_split_v2", [ary], attrs, own_name=kwargs.get("name"), attr=kwargs.get("attr"))
+
+
+def Custom(
+    *args: Any,
+    op_type: str | None = None,
+    name: str | None = None,
+    attr: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Call an operator that was registered with ``mx.operator.register``.
+
+    Parameters
+    ----------
+    *args : Symbol
+        Its arguments and auxiliary states; those that lack become variables.
+    op_type : str
+        The name it is registered under.
+    name : str, optional
+        Name of the symbol.
+    attr : dict of str to str, optional
+        Hidden attributes.
+    **kwargs : Symbol, or object
+        Arguments by name, and what the class of its properties takes.
+
+    Returns
+    -------
+    Symbol
+        Of its outputs.
+
+    Raises
+    ------
+    AttributeValueError
+        If there is no such operator, or it does not take the attributes.
+
+    Notes
+    -----
+    Source: seed ``mx.sym.Custom``.
+    """
+    named = {k: v for k, v in kwargs.items() if isinstance(v, Symbol)}
+    attrs = {k: v for k, v in kwargs.items() if k not in named}
+    if op_type is not None:
+        attrs["op_type"] = op_type
+    return make("Custom", list(args), attrs, named=named, own_name=name, attr=attr,
+                hint="custom", check=False)  # fmt: skip

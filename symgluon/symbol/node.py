@@ -54,6 +54,12 @@ class Node:
 
     def auxiliary(self) -> tuple[int, ...]:
         """Positions of the operands that are auxiliary states."""
+        if self.op == "Custom":
+            from symgluon.ops.custom import properties
+
+            found = properties(self.attrs)
+            first = len(found.list_arguments())
+            return tuple(range(first, first + len(found.list_auxiliary_states())))
         return AUXILIARY.get(self.op, ())
 
 
