@@ -61,6 +61,7 @@ _MODULES = {
             "attribute",
             "autograd",
             "backends",
+            "callback",
             "cli",
             "compat",
             "config",

@@ -43,6 +43,7 @@ LAYERS = {
     "symgluon.io": 6,
     "symgluon.module": 6,
     "symgluon.model": 6,
+    "symgluon.callback": 6,
     "symgluon.gluon": 6,
     "symgluon.initializer": 6,
     "symgluon.optimizer": 6,

@@ -80,11 +80,13 @@ def _read_idx(path: str) -> np.ndarray:
     FormatError
         If it is none.
     """
-    try:
-        with gzip.open(path, "rb") as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise FormatError(f"it is no gzip file: {error}", path=path) from None
+    with open(path, "rb") as file:
+        content = file.read()
+    if content[:3] != b"\x00\x00\x08":  # compressed, as it is downloaded
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise FormatError(f"it is no gzip file: {error}", path=path) from None
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise FormatError("it is no file of unsigned bytes in MNIST's format", path=path)
     rank = content[3]
