@@ -10,7 +10,7 @@ import numpy as np
 
 from symgluon.errors import AttributeValueError, FormatError
 from symgluon.gluon.data.vision.datasets import _read_idx
-from symgluon.io.batch import DataDesc, DataIter
+from symgluon.io.batch import DataBatch, DataDesc, DataIter
 from symgluon.ndarray.functions import constant
 
 
@@ -287,3 +287,126 @@ class MNISTIter(MXDataIter):
             order = np.random.RandomState(seed).permutation(len(images))
             images, labels = images[order], labels[order]
         super().__init__(images, labels, batch_size, last="drop")
+
+
+class ImageRecordIter(DataIter):
+    """Batches of the images of a record file.
+
+    Parameters
+    ----------
+    path_imgrec : str
+        The record file.
+    data_shape : tuple of int
+        (C, H, W) of the images.
+    batch_size : int
+        Images of a batch.
+    path_imgidx : str, optional
+        Its index, needed to shuffle it or to take a part.
+    label_width : int
+        Numbers of a label.
+    shuffle : bool
+        Take the images in another order each epoch.
+    resize : int
+        Size of the shorter side; -1: as it is.
+    rand_crop, rand_mirror : bool
+        Crop at a random place; mirror half of the images.
+    mean_r, mean_g, mean_b, std_r, std_g, std_b : float
+        Mean and deviation of the channels.
+    scale : float
+        Factor after that.
+    num_parts, part_index : int
+        Take one of so many parts of the images.
+    round_batch : bool
+        Fill the last batch up; else there is no such batch.
+    data_name, label_name : str
+        Names in batches.
+    dtype : dtype
+        Of the data.
+    **kwargs : object
+        Options that only concern speed; others are refused.
+
+    Raises
+    ------
+    AttributeValueError
+        For other options of augmentation.
+
+    Notes
+    -----
+    Source: seed ``mx.io.ImageRecordIter``; the augmenters are those of ``mx.image``.
+    """
+
+    def __init__(
+        self,
+        path_imgrec: str,
+        data_shape: Sequence[int],
+        batch_size: int,
+        path_imgidx: str | None = None,
+        label_width: int = 1,
+        shuffle: bool = False,
+        resize: int = -1,
+        rand_crop: bool = False,
+        rand_mirror: bool = False,
+        mean_r: float = 0.0,
+        mean_g: float = 0.0,
+        mean_b: float = 0.0,
+        std_r: float = 1.0,
+        std_g: float = 1.0,
+        std_b: float = 1.0,
+        scale: float = 1.0,
+        num_parts: int = 1,
+        part_index: int = 0,
+        round_batch: bool = True,
+        data_name: str = "data",
+        label_name: str = "softmax_label",
+        dtype: Any = "float32",
+        **kwargs: Any,
+    ) -> None:
+        from symgluon.image.augment import CreateAugmenter
+        from symgluon.image.iterator import ImageIter
+
+        _check_ignored("ImageRecordIter", kwargs)
+        super().__init__(batch_size)
+        augmenters = CreateAugmenter(
+            data_shape, resize=max(resize, 0), rand_crop=bool(rand_crop),
+            rand_mirror=bool(rand_mirror), mean=np.array([mean_r, mean_g, mean_b], np.float32),
+            std=np.array([std_r, std_g, std_b], np.float32) / np.float32(scale),
+        )  # fmt: skip
+        index = path_imgidx
+        if index is None and (shuffle or num_parts > 1):
+            beside = os.path.splitext(path_imgrec)[0] + ".idx"
+            index = beside if os.path.exists(beside) else None
+        self._iter = ImageIter(
+            batch_size, data_shape, label_width, path_imgrec=path_imgrec, path_imgidx=index,
+            shuffle=bool(shuffle), part_index=part_index, num_parts=num_parts,
+            aug_list=augmenters, data_name=data_name, label_name=label_name, dtype=dtype,
+            last_batch_handle="pad" if round_batch else "discard",
+        )  # fmt: skip
+
+    @property
+    def provide_data(self) -> list[DataDesc]:
+        """Descriptions of the data."""
+        return self._iter.provide_data
+
+    @property
+    def provide_label(self) -> list[DataDesc]:
+        """Descriptions of the labels."""
+        return self._iter.provide_label
+
+    def reset(self) -> None:
+        """Begin a new epoch."""
+        self._iter.reset()
+
+    def next(self) -> DataBatch:
+        """Return the next batch.
+
+        Returns
+        -------
+        DataBatch
+            The batch.
+
+        Raises
+        ------
+        StopIteration
+            After the last one.
+        """
+        return self._iter.next()
