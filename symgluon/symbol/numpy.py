@@ -166,6 +166,4 @@ _space = Space(
 
 
 def __getattr__(name: str) -> Any:
-    found = getattr(_space, name)
-    globals()[name] = found
-    return found
+    return getattr(_space, name)
