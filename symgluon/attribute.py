@@ -22,7 +22,8 @@ class AttrScope:
     Parameters
     ----------
     **kwargs : str
-        The attributes; they are kept as ``__name__``, so that no operator reads them.
+        The attributes.  Operators refuse what they do not know, unless its name begins and ends
+        with two underscores, or is one of MXNet's own (``ctx_group``, ``lr_mult``, ...).
 
     Raises
     ------
@@ -51,7 +52,7 @@ class AttrScope:
                 f"attributes of symbols are strings; {', '.join(wrong)} is none",
                 received=[kwargs[k] for k in wrong],
             )
-        self._attr = {_hidden(k): v for k, v in kwargs.items()}
+        self._attr: dict[str, str] = dict(kwargs)
         self._before: list[AttrScope] = []
         self._own: list[dict[str, str]] = []
 
@@ -81,10 +82,6 @@ class AttrScope:
     def __exit__(self, *exc: object) -> None:
         self._attr = self._own.pop()
         AttrScope._current.value = self._before.pop()
-
-
-def _hidden(key: str) -> str:
-    return key if key.startswith("__") and key.endswith("__") else f"__{key}__"
 
 
 AttrScope._current = _Current()

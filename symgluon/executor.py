@@ -73,7 +73,7 @@ class Executor:
         states: Sequence[Any],
     ) -> None:
         self._symbol = symbol
-        self._ctx = ctx
+        self._ctx = self._device = ctx
         self._program = SymbolProgram(symbol.records)
         self._names = symbol.list_arguments()
         self._states = symbol.list_auxiliary_states()
@@ -81,6 +81,7 @@ class Executor:
         self._reqs = list(reqs)
         self._entries: dict[bool, Entry] = {}
         self._cls = _class_of(symbol)
+        self._contents: list[Any] | None = None  # of the arguments at the last forward
         self._recorded = False
         self.arg_arrays = list(args)
         self.grad_arrays = list(grads)
@@ -110,7 +111,8 @@ class Executor:
             walk = ShapeWalk(self._program, {n: a.shape for n, a in self.arg_dict.items()})
             walk.run()
             self._outputs = [
-                _zeros(s or (), "float32", self._ctx, self._cls) for s in walk.outputs
+                _zeros([n or 0 for n in s or ()], "float32", self._ctx, self._cls)
+                for s in walk.outputs
             ]
         return self._outputs
 
@@ -182,21 +184,26 @@ class Executor:
                     f"Unknown argument {name}; the symbol has {', '.join(self._names)}"
                 )
             _copy(name, value, own[name])
-        leaves = [self._leaf(i, is_train) for i in range(len(self._names))]
-        mode = autograd.record(True) if is_train else autograd.pause(False)
-        with mode:
-            found = self._entry(is_train)([*leaves, *self.aux_arrays], self._ctx)
+        self._contents = [a._content() for a in self.arg_arrays]
+        for array in self.arg_arrays:
+            array._owned = False  # so a later write leaves these contents alone
+        self._outputs = self._run(is_train, is_train)
         self._recorded = is_train
-        self._outputs = list(found)
         return self._outputs
 
-    def _leaf(self, index: int, is_train: bool) -> Any:
+    def _run(self, is_train: bool, record: bool) -> list[Any]:
+        """Run on the contents of the last forward."""
+        leaves = [self._leaf(i, record) for i in range(len(self._names))]
+        mode = autograd.record(is_train) if record else autograd.pause(False)
+        with mode:
+            return list(self._entry(is_train)([*leaves, *self.aux_arrays], self._ctx))
+
+    def _leaf(self, index: int, record: bool) -> Any:
         """A handle to the content of an argument: the user's array does not become a variable."""
         array = self.arg_arrays[index]
-        leaf = wrap(array._content(), type(array))
+        leaf = wrap((self._contents or ())[index], type(array))
         leaf._device = array._device
-        array._owned = False
-        if is_train and self._reqs[index] != "null":
+        if record and self._reqs[index] != "null":
             make_variable(leaf, self.grad_arrays[index], self._reqs[index])
         return leaf
 
@@ -220,7 +227,9 @@ class Executor:
         return found
 
     def backward(self, out_grads: Any = None, is_train: bool = True) -> None:
-        """Compute the gradients of the arguments.
+        """Compute the gradients of the arguments at the last forward.
+
+        After a forward of prediction, which keeps nothing, it is computed once more.
 
         Parameters
         ----------
@@ -232,12 +241,15 @@ class Executor:
         Raises
         ------
         RuntimeError
-            If the last forward was not one of training.
+            If there was no forward.
         """
-        if not self._recorded:
-            raise RuntimeError("backward needs what forward(is_train=True) keeps; call that first")
+        if self._contents is None:
+            raise RuntimeError("backward differentiates the last forward; call forward first")
         if all(g is None for g in self.grad_arrays):
             return
+        if not self._recorded:
+            self._outputs = self._run(False, True)
+            self._recorded = True
         heads = self._outputs or []
         if out_grads is None:
             given = None
@@ -433,7 +445,7 @@ def _shapes(symbol: Any, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> 
     walk = ShapeWalk(SymbolProgram(symbol.records), given, kinds)
     walk.run()
     found = {n: walk.shape(n) for n in names}
-    missing = [n for n, s in found.items() if s is None or 0 in s]
+    missing = [n for n, s in found.items() if s is None or None in s]
     if missing:
         raise ShapeError(
             f"the shapes of {', '.join(missing[:8])} cannot be found",

@@ -107,6 +107,7 @@ class ImageIter(DataIter):
         self.auglist = CreateAugmenter(data_shape, **kwargs) if aug_list is None else aug_list
         self.cur = 0
         self._left: list[tuple[np.ndarray, np.ndarray]] = []
+        self._ended = False  # the last batch was filled up: the images are those of the next epoch
         self.reset()
 
     # ---- sources ---------------------------------------------------------------------------------
@@ -174,6 +175,7 @@ class ImageIter(DataIter):
     # ---- one image -------------------------------------------------------------------------------
     def reset(self) -> None:
         """Begin a new epoch; images that roll over come first."""
+        self._ended = False
         if self.shuffle and self.seq is not None:
             random.shuffle(self.seq)
         if self.imgrec is not None:
@@ -308,31 +310,44 @@ class ImageIter(DataIter):
         StopIteration
             After the last one.
         """
+        if self._ended:
+            raise StopIteration
         rows = self._left
         self._left = []
-        while len(rows) < self.batch_size:
-            try:
-                rows.append(self._sample())
-            except StopIteration:
-                break
+        rolled = len(rows)
+        self._read(rows)
         pad = self.batch_size - len(rows)
         if pad:
             if self.last_batch_handle == "roll_over":
                 self._left = rows
             if not rows or self.last_batch_handle != "pad":
                 raise StopIteration
-            rows = self._padded(rows)
+            while len(rows) < self.batch_size:
+                self.reset()
+                self._read(rows)
+            self._ended = True
         data = np.stack([r[0] for r in rows]).astype(self.dtype)
         labels = np.stack([r[1] for r in rows])
         flat = labels[:, 0] if self.label_width == 1 else labels
         return DataBatch(
-            [constant(data)], [constant(flat.copy())], pad=pad,
+            [constant(data)], [constant(flat.copy())], pad=pad or rolled,
             provide_data=self.provide_data, provide_label=self.provide_label,
         )  # fmt: skip
 
-    def _padded(self, rows: list[Any]) -> list[Any]:
-        """Fill the last batch up from its own beginning: these rows do not count."""
-        return [rows[i % len(rows)] for i in range(self.batch_size)]
+    def _read(self, rows: list[Any]) -> None:
+        """Append images until the batch is full, or there are no more."""
+        while len(rows) < self.batch_size:
+            try:
+                rows.append(self._sample())
+            except StopIteration:
+                break
+
+    def go_on(self) -> None:
+        """Begin a new epoch after the images that filled up the last batch of the one before."""
+        if self._ended:
+            self._ended = False
+        else:
+            self.reset()
 
 
 def _read_list(path: str) -> dict[Any, tuple[np.ndarray, str]]:

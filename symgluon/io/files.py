@@ -317,7 +317,8 @@ class ImageRecordIter(DataIter):
     num_parts, part_index : int
         Take one of so many parts of the images.
     round_batch : bool
-        Fill the last batch up; else there is no such batch.
+        Fill the last batch up from the beginning, and let the next epoch go on after that; else
+        there is no such batch.
     data_name, label_name : str
         Names in batches.
     dtype : dtype
@@ -394,7 +395,7 @@ class ImageRecordIter(DataIter):
 
     def reset(self) -> None:
         """Begin a new epoch."""
-        self._iter.reset()
+        self._iter.go_on()
 
     def next(self) -> DataBatch:
         """Return the next batch.

@@ -89,7 +89,7 @@ def _signature(block: HybridBlock, inputs: Sequence[Symbol]) -> exports.Signatur
     arrays = []
     for x in inputs:
         shape = x.infer_shape_partial()[1][0]
-        if not shape or 0 in shape:
+        if not shape or any(n <= 0 for n in shape):
             raise ValueError(
                 f"{type(block).__name__} needs the shape of {x.name} to be traced; state it, "
                 'mx.sym.var("data", shape=(1, 3, 224, 224)), or call the hybridized block with '

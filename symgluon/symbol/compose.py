@@ -59,41 +59,33 @@ def text(key: str, value: Any) -> str:
     return np.dtype(value).name if isinstance(value, type | np.dtype) else str(value)
 
 
-def hidden(attr: Mapping[str, Any] | None, what: str) -> dict[str, str]:
-    """Check the attributes that a user gives a symbol.
+def user_attrs(attr: Mapping[str, Any] | None, what: str) -> dict[str, str]:
+    """Return the attributes that a user, and the present scope, give a symbol.
 
     Parameters
     ----------
     attr : mapping of str to str, or None
-        The attributes.
+        Those of the user, who has the last word.
     what : str
         The symbol, for messages.
 
     Returns
     -------
     dict of str to str
-        The same, with underscores on each side.
+        MXNet's own, such as ``lr_mult``, have underscores on each side.
 
     Raises
     ------
     AttributeValueError
-        For a value that is no string, or a name that might be an operator's attribute.
+        For a value that is no string.
     """
     found = {}
-    for key, value in (attr or {}).items():
+    for key, value in attribute.current().get(attr).items():
         if not isinstance(value, str):
             raise AttributeValueError(
                 f"{what}: attribute {key} of a symbol", expected="a string", received=value
             )
-        if key in HIDDEN_KEYS:
-            key = f"__{key}__"
-        elif not is_hidden(key):
-            raise AttributeValueError(
-                f"{what}: attribute {key}={value!r} of a symbol is not supported",
-                hint="names of additional attributes start and end with two underscores: "
-                f"__{key}__",
-            )
-        found[key] = value
+        found[f"__{key}__" if key in HIDDEN_KEYS else key] = value
     return found
 
 
@@ -149,14 +141,14 @@ def make(
     """
     found = facts.fact(op)
     given = {k: text(k, v) for k, v in attrs.items()}
+    given.update(user_attrs(attr, own_name or hint or op))
     if check:
         try:
             bind(op, given)
         except SymgluonError as error:
             raise error.at(where=f"symbol {own_name or hint or op}") from None
     full = name.current().get(own_name, (hint or op).lower())
-    scope = attribute.current().get(hidden(attr, full))
-    node = Node(found.name, full, {**given, **scope}, subgraphs=subgraphs)
+    node = Node(found.name, full, given, subgraphs=subgraphs)
     inputs = _inputs(node, found, operands, named)
     if found.counts and found.counts not in node.attrs:
         node.attrs[found.counts] = str(len([x for x in operands if x is not None]))

@@ -230,9 +230,13 @@ def foreach(
     )
 
 
+class UnreadError(AttributeValueError, AssertionError):
+    """A loop body does not read all of its variables: an AssertionError in MXNet."""
+
+
 def _all_read(what: str, places: Sequence[int | None]) -> None:
     if any(p is None for p in places):
-        raise AttributeValueError(
+        raise UnreadError(
             f"{what}: the body does not read all of its data and states",
             hint="leave out what it does not read; MXNet's files cannot say it",
         )

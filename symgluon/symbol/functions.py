@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from symgluon import attribute
 from symgluon.dtypes import resolve, to_mx_code
 from symgluon.errors import AttributeValueError
 from symgluon.formats.symbol_records import parse_symbol
 from symgluon.formats.symbol_upgrade import HIDDEN_KEYS
 from symgluon.symbol import arithmetic
-from symgluon.symbol.compose import hidden, make
-from symgluon.symbol.node import Node, from_records
+from symgluon.symbol.compose import make, user_attrs
+from symgluon.symbol.node import Node, from_records, is_hidden
 from symgluon.symbol.symbol import Symbol
 
 _ARITHMETIC = ("maximum", "minimum", "hypot", "power", "modulo")
@@ -25,8 +24,8 @@ pow = globals()["power"]
 mod = globals()["modulo"]
 
 __all__ = [
-    "Custom", "Group", "Symbol", "Variable", "arange", "eye", "full", "linspace", "load", "load_json",
-    "mod", "ones", "pow", "split_v2", "var", "zeros", *_ARITHMETIC,
+    "Custom", "Group", "Symbol", "Variable", "arange", "eye", "fromjson", "full", "linspace",
+    "load", "load_json", "mod", "ones", "pow", "split_v2", "var", "zeros", *_ARITHMETIC,
 ]  # fmt: skip
 
 _STORAGE = {"default": "0", "row_sparse": "1", "csr": "2"}
@@ -88,7 +87,7 @@ def var(
     """
     if not isinstance(name, str):
         raise TypeError(f"the name of a variable is a string, received {type(name).__name__}")
-    attrs = attribute.current().get(hidden(attr, name))
+    attrs = user_attrs(attr, name)
     stated = {
         "shape": None if shape is None else str(tuple(shape)),
         "lr_mult": lr_mult,
@@ -101,7 +100,14 @@ def var(
             raise AttributeValueError("stype", expected=", ".join(_STORAGE), received=stype)
         stated["storage_type"] = _STORAGE[stype]
     attrs.update({f"__{k}__": str(v) for k, v in stated.items() if v is not None})
-    attrs.update(hidden(kwargs, name))
+    for key, value in kwargs.items():
+        if not is_hidden(key):
+            raise AttributeValueError(
+                f"{name}: attribute {key}={value!r} of a variable is not supported",
+                hint="names of additional attributes start and end with two underscores: "
+                f"__{key}__",
+            )
+        attrs[key] = str(value)
     return Symbol([(Node("null", name, attrs), 0)])
 
 
@@ -220,6 +226,9 @@ def load_json(json_str: str) -> Any:
     if not isinstance(json_str, str):
         raise TypeError(f"load_json takes the text of a file, not {type(json_str).__name__}")
     return Symbol(from_records(parse_symbol(json_str.encode())))
+
+
+fromjson = load_json  # MXNet 2.0's name of it
 
 
 # ---- creation ------------------------------------------------------------------------------------

@@ -28,9 +28,12 @@ from symgluon.formats.symbol_json import (
     stated_shape,
 )
 from symgluon.formats.symbol_records import NodeRecord
+from symgluon.ir import poly
+from symgluon.ir.dimension import RELATIONS
 from symgluon.ir.dims import DimScope
 from symgluon.ir.types import TensorType
 from symgluon.ops.region import Region
+from symgluon.ops.state import state
 from symgluon.symbol.arithmetic import LEGACY
 from symgluon.symbol.facts import flag
 
@@ -85,32 +88,77 @@ def infer_shape(
     walk.run()
     arguments = [walk.shape(n) for n in symbol.list_arguments()]
     states = [walk.shape(n) for n in symbol.list_auxiliary_states()]
-    outputs = [_plain(s) for s in walk.outputs]
-    every = [*arguments, *outputs, *states]
-    if not partial and any(s is None or 0 in s for s in every):
-        unknown = [
-            name
-            for name, s in zip(symbol.list_arguments(), arguments, strict=True)
-            if s is None or 0 in s
-        ]
+    outputs = list(walk.outputs)
+    if not partial and not all(_whole(s) for s in (*arguments, *outputs, *states)):
+        pairs = zip(symbol.list_arguments(), arguments, strict=True)
+        unknown = [name for name, s in pairs if not _whole(s)]
         if unknown:
             warnings.warn(
                 f"infer_shape cannot find all shapes; give those of {', '.join(unknown[:8])} too",
                 stacklevel=3,
             )
         return None, None, None
-    return (
-        [s or () for s in arguments],
-        [() if s is None else s for s in outputs],
-        [s or () for s in states],
-    )
+    return _shown(arguments), _shown(outputs), _shown(states)
 
 
-def _plain(shape: Sequence[Any] | None) -> tuple[int, ...] | None:
-    """A shape in numbers; 0 for a size that is not known."""
+Shape = tuple[int | None, ...] | None  # None: an unknown size, or rank
+
+
+def _plain(shape: Sequence[Any] | None) -> Shape:
+    """A shape in numbers, None for a size that is not known."""
     if shape is None:
         return None
-    return tuple(n if isinstance(n, int) else 0 for n in shape)
+    return tuple(n if isinstance(n, int) else None for n in shape)
+
+
+def _whole(shape: Shape) -> bool:
+    return shape is not None and None not in shape
+
+
+def _shown(shapes: Sequence[Shape]) -> list[Any]:
+    """Shapes as MXNet gives them: what is not known depends on the semantics."""
+    size, rank = (-1, None) if state.np_shape else (0, ())
+    return [rank if s is None else tuple(size if n is None else n for n in s) for s in shapes]
+
+
+class _Assuming(DimScope):
+    """Sizes that nobody knows: they are large, and what an operator wants equal is equal.
+
+    So the checks of operators teach what unknown sizes are, in both directions.  No guard is kept
+    of an answer that only rests on the size being large.
+    """
+
+    def hint(self, dim: Any) -> int | None:
+        """Return the number of a dimension, None if it is not known."""
+        found = self.resolve(dim)
+        return found if isinstance(found, int) else None
+
+    def ask(self, p: poly.Poly, relation: str) -> bool:
+        """Answer whether ``p relation 0`` holds."""
+        p = self._resolve(p)
+        known = self._facts.decide(p, relation)
+        if known is not None:
+            return known
+        value = self._evaluate(p)
+        if relation in ("==", "!=") and not _small(p):
+            self._record(p, "==")
+            return relation == "=="
+        return RELATIONS[relation](value, 0)
+
+    def pin(self, p: poly.Poly) -> int:
+        """Refuse: there is no number."""
+        raise DeferredInitializationError(f"the size {poly.text(self._resolve(p))} is not known")
+
+
+def _small(p: poly.Poly) -> bool:
+    """Whether ``p == 0`` says of one size that it is 0 or 1 (broadcast), which it is not."""
+    names = [mono for mono, _ in p if mono]
+    constant = sum(k for mono, k in p if not mono)
+    return len(names) == 1 and abs(constant) <= 1
+
+
+#: unknown sizes at which inequalities are answered: large, and no two sums of few are equal
+_LARGE = 1 << 20
 
 
 class ShapeWalk:
@@ -121,7 +169,7 @@ class ShapeWalk:
     program : SymbolProgram
         What is run.
     shapes : mapping of str to tuple of int
-        Shapes of variables; a 0 is an unknown size.
+        Shapes of variables; -1 is an unknown size, without NumPy's semantics 0 is too.
     dtypes : mapping of str to dtype
         Dtypes of variables; float32 otherwise.
     """
@@ -133,21 +181,20 @@ class ShapeWalk:
         dtypes: Mapping[str, Any] = {},
     ) -> None:
         self.program = program
-        self.free = set(shapes)  # their unknown sizes are free, not to be found
         self.types: dict[str, TensorType] = {}
-        self.outputs: list[Any] = []
+        self.outputs: list[Shape] = []
         for name in program.variables:
             record = program.record(name)
-            shape = shapes.get(name, stated_shape(record))
             dtype = dtypes.get(name) or stated_dtype(record) or "float32"
-            self.types[name] = TensorType(self._sizes(name, shape), np.dtype(dtype))
+            shape: Sequence[Any] | None
+            if name in shapes:
+                unknown = (-1,) if state.np_shape else (0, -1)
+                shape = [None if int(n) in unknown else int(n) for n in shapes[name]]
+            else:
+                shape = [n if n > 0 else None for n in stated_shape(record) or ()] or None
+            self.types[name] = TensorType(shape, np.dtype(dtype))
 
-    def _sizes(self, name: str, shape: Sequence[int] | None) -> list[Any] | None:
-        if shape is None or (not shape and name not in self.free):
-            return None
-        return [None if int(n) in (0, -1) else int(n) for n in shape]
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
+    def shape(self, name: str) -> Shape:
         """Shape of a variable, as far as it is known."""
         found = self.types.get(name)
         return None if found is None else _plain(found.shape)
@@ -161,7 +208,7 @@ class ShapeWalk:
                 break
 
     def _round(self) -> bool:
-        scope = DimScope()
+        scope = _Assuming()
         region = Region("infer_shape", scope)
         nodes = self.program.records.nodes
         results: dict[int, Any] = {}
@@ -177,18 +224,21 @@ class ShapeWalk:
                     inputs = [self._input(results, e) for e in node.inputs]
                     results[number] = self._apply(number, node, inputs)
             heads = [self._input(results, h) for h in self.program.records.heads]
-            self.outputs = [None if h is None else h._data.type.shape for h in heads]
+            self.outputs = [None if h is None else _found(h._data.type, scope) for h in heads]
         for name, handle in handles.items():
-            self.types[name] = _without_dims(handle._data.type)
+            found = handle._data.type
+            self.types[name] = TensorType(_found(found, scope), found.dtype)
         return all(r is not None for r in results.values())
 
     def _start(self, name: str, scope: DimScope) -> TensorType:
-        """Type of a variable; unknown sizes of those that the user gave are free dimensions."""
+        """Type of a variable: its unknown sizes are dimensions."""
         known = self.types[name]
-        if name not in self.free or known.shape is None or None not in known.shape:
+        if known.shape is None or None not in known.shape:
             return known
-        sizes = [scope.new(f"{name}_{i}", None) if n is None else n  # type: ignore[arg-type]
-                 for i, n in enumerate(known.shape)]  # fmt: skip
+        sizes = [
+            scope.new(f"{name}_{i}", _LARGE + 1009 * len(scope.names())) if n is None else n
+            for i, n in enumerate(known.shape)
+        ]
         return TensorType(sizes, known.dtype)
 
     @staticmethod
@@ -219,10 +269,8 @@ def _known(x: Any) -> bool:
     return shape is not None and all(isinstance(n, int) for n in shape)
 
 
-def _without_dims(found: TensorType) -> TensorType:
-    if found.shape is None:
-        return found
-    return TensorType([n if isinstance(n, int) else None for n in found.shape], found.dtype)
+def _found(found: TensorType, scope: DimScope) -> Shape:
+    return None if found.shape is None else _plain(scope.resolve_shape(found.shape))
 
 
 def _fill(node: NodeRecord, inputs: list[Any]) -> None:
@@ -232,7 +280,7 @@ def _fill(node: NodeRecord, inputs: list[Any]) -> None:
         if known is not None:
             for x in inputs:
                 if x is not None:
-                    _set_shape(x, _plain(known._data.type.shape) and known._data.type.shape)
+                    _set_shape(x, known._data.type.shape)
     place = LABELS.get(node.op)
     if place is not None and place < len(inputs):
         data, label = inputs[0], inputs[place]
@@ -264,9 +312,6 @@ def _set_shape(x: Any, shape: Sequence[Any] | None) -> None:
     value = x._data
     if shape is None or value.producer is not None or value.type.is_known:
         return
-    own = value.type.shape
-    if own is not None and len(own) == len(shape):
-        shape = [m if n is None else n for n, m in zip(own, shape, strict=True)]
     value.type = TensorType(list(shape), value.type.dtype)
 
 

@@ -246,7 +246,7 @@ class Symbol:
         Parameters
         ----------
         **kwargs : str
-            The attributes.
+            The attributes; ``name`` is its name.
 
         Raises
         ------
@@ -260,7 +260,10 @@ class Symbol:
                 )
             full = f"__{key}__" if key in HIDDEN_KEYS else key
             for node in _unique(self._outputs):
-                node.attrs[full] = value
+                if key == "name":
+                    node.name = value
+                else:
+                    node.attrs[full] = value
 
     # ---- composing ---------------------------------------------------------------------------
     def __call__(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
@@ -379,7 +382,7 @@ class Symbol:
         *args : tuple of int, or None
             Shapes in the order of `list_arguments`.
         **kwargs : tuple of int
-            Shapes by name; a 0 is an unknown size.
+            Shapes by name; -1 is an unknown size, without NumPy's semantics 0 is too.
 
         Returns
         -------
@@ -404,12 +407,13 @@ class Symbol:
         *args : tuple of int, or None
             Shapes in the order of `list_arguments`.
         **kwargs : tuple of int
-            Shapes by name; a 0 is an unknown size.
+            Shapes by name; -1 is an unknown size, without NumPy's semantics 0 is too.
 
         Returns
         -------
         tuple of lists of tuple
-            Shapes of arguments, outputs and auxiliary states; ``()`` is an unknown one.
+            Shapes of arguments, outputs and auxiliary states.  An unknown shape is None and an
+            unknown size -1; without NumPy's semantics (``npx.reset_np()``) they are ``()`` and 0.
 
         Raises
         ------

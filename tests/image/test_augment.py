@@ -125,7 +125,7 @@ def records(png, tmp_path):
 @pytest.mark.parametrize(
     ("handle", "expected"),
     [
-        ("pad", [([0, 1], 0), ([2, 3], 0), ([4, 4], 1)]),
+        ("pad", [([0, 1], 0), ([2, 3], 0), ([4, 0], 1)]),
         ("discard", [([0, 1], 0), ([2, 3], 0)]),
         ("roll_over", [([0, 1], 0), ([2, 3], 0)]),
     ],
@@ -136,8 +136,9 @@ def test_image_iter_of_records(records, handle, expected):
     assert [(b.label[0].asnumpy().tolist(), b.pad) for b in batches] == expected
     np.testing.assert_allclose(batches[1].data[0].asnumpy()[1], 30)
     it.reset()
-    first = next(it).label[0].asnumpy().tolist()
-    assert first == ([4, 0] if handle == "roll_over" else [0, 1])
+    first = next(it)
+    found = first.label[0].asnumpy().tolist(), first.pad
+    assert found == (([4, 0], 1) if handle == "roll_over" else ([0, 1], 0))
 
 
 def test_image_iter_of_lists(png, tmp_path):
@@ -174,6 +175,9 @@ def test_image_record_iter(records):
     )  # fmt: skip
     batches = list(it)
     np.testing.assert_allclose(batches[1].data[0].asnumpy()[0], (20 - 1) * 0.5)
+    assert batches[2].label[0].asnumpy().tolist() == [4, 0]
+    it.reset()
+    assert [b.label[0].asnumpy().tolist() for b in it] == [[1, 2], [3, 4]]  # as MXNet goes on
     shuffled = mx.io.ImageRecordIter(records[1], (3, 4, 4), 5, shuffle=True)
     assert sorted(next(shuffled).label[0].asnumpy().tolist()) == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="max_rotate_angle"):

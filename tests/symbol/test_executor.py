@@ -38,6 +38,15 @@ def test_backward_may_be_called_again():
         assert run.grad_dict["a"].asnumpy().tolist() == [6]
 
 
+def test_backward_after_prediction_and_later_writes():
+    a = nd(3, 4)
+    run = mx.sym.Dropout(A * A).bind(args=[a], args_grad=[mx.nd.zeros((2,))])
+    assert run.forward()[0].asnumpy().tolist() == [9, 16]
+    a[:] = 100  # the gradient is that of the forward that was
+    run.backward(mx.nd.ones((2,)))
+    assert run.grad_arrays[0].asnumpy().tolist() == [6, 8]
+
+
 def test_two_outputs_and_their_gradients():
     group = mx.sym.Group([A * 2, mx.sym.BlockGrad(A), A * A])
     run = group.bind(args=[nd(1, 2)], args_grad=[mx.nd.zeros((2,))])
@@ -97,7 +106,7 @@ def test_copy_params():
             "cannot be found",
         ),
         (lambda: A.simple_bind(zz=(1,)), ValueError, "no argument 'zz'"),
-        (lambda: A.bind(args=[nd(1)]).backward(), RuntimeError, "is_train=True"),
+        (lambda: A.bind(args=[nd(1)]).backward(), RuntimeError, "call forward first"),
         (lambda: A.bind(args=[nd(1)]).forward(zz=nd(1)), TypeError, "Unknown argument zz"),
         (lambda: A.bind(args=[nd(1)]).forward(a=nd(1, 2)), ShapeError, "argument a"),
     ],

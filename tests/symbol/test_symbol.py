@@ -88,11 +88,20 @@ def test_prefixes_nest():
 
 def test_attribute_scopes_nest():
     with mx.AttrScope(ctx_group="one", __g__="4"):
-        with mx.AttrScope(__g__="5"):
-            x = mx.sym.var("x", attr={"__own__": "y"})
+        with mx.AttrScope(__g__="5", group="g"):
+            x = mx.sym.var("x", attr={"__own__": "y", "mood": "calm"})
+            with pytest.raises(ValueError, match="unknown attribute group"):
+                mx.sym.relu(x)
         y = mx.sym.FullyConnected(x, num_hidden=2, name="fc")
     assert x.list_attr() == (
-        {"__ctx_group__": "one", "__g__": "5", "__own__": "y", "ctx_group": "one"}
+        {
+            "__ctx_group__": "one",
+            "__g__": "5",
+            "group": "g",
+            "__own__": "y",
+            "mood": "calm",
+            "ctx_group": "one",
+        }
     )
     assert y.attr("ctx_group") == "one"
     assert y.attr("__g__") == "4"
@@ -137,7 +146,11 @@ def test_amp_casts_are_left_out():
 
 # ---- types -----------------------------------------------------------------------------------------
 def test_partial_shapes(fc):
-    assert fc.infer_shape_partial(a=(0, 3)) == ([(0, 3), (4, 3), (4,)], [(0, 4)], [])
+    with mx.util.np_shape(False):
+        assert fc.infer_shape_partial(a=(0, 3)) == ([(0, 3), (4, 3), (4,)], [(0, 4)], [])
+        assert mx.sym.exp(A).infer_shape_partial() == ([()], [()], [])
+    assert fc.infer_shape_partial(a=(-1, 3)) == ([(-1, 3), (4, 3), (4,)], [(-1, 4)], [])
+    assert mx.sym.exp(A).infer_shape_partial() == ([None], [None], [])
     with pytest.warns(UserWarning, match="give those of a"):
         assert fc.infer_shape() == (None, None, None)
     assert (A + B).infer_shape(b=(2, 3)) == ([(2, 3), (2, 3)], [(2, 3)], [])
@@ -145,6 +158,51 @@ def test_partial_shapes(fc):
     stated = mx.sym.FullyConnected(mx.sym.var("x", shape=(2, 3)), num_hidden=1, name="f")
     assert stated.infer_shape()[0] == [(2, 3), (1, 3), (1,)]
     assert mx.sym.Reshape(A, shape=(-1,)).infer_shape(a=()) == ([()], [(1,)], [])
+
+
+def part(x, shape):
+    return mx.sym.var(x, shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: part("x", (0, 10)) + part("y", (12, 0)), {"x": (12, 10), "y": (12, 10)}),
+        (
+            lambda: (
+                mx.sym.FullyConnected(part("x", (0, 10)), num_hidden=21, name="f")
+                + part("y", (5, 0))
+            ),
+            {"x": (5, 10), "y": (5, 21), "f_weight": (21, 10)},
+        ),
+        (
+            lambda: (
+                mx.sym.Convolution(
+                    part("x", (0, 10, 0, 0)), num_filter=21, kernel=(3, 3), pad=(1, 1)
+                )
+                + part("y", (5, 21, 32, 32))
+            ),
+            {"x": (5, 10, 32, 32)},
+        ),
+        (
+            lambda: (
+                mx.sym.Concat(part("x", (0, 10)), part("y", (0, 5)), dim=1) + part("z", (2, 0))
+            ),
+            {"x": (2, 10), "y": (2, 5), "z": (2, 15)},
+        ),
+        (
+            lambda: (
+                mx.sym.split(part("x", (0, 10)), num_outputs=10, axis=1, squeeze_axis=True)[1]
+                + part("y", (5,))
+            ),
+            {"x": (5, 10)},
+        ),
+    ],
+)
+def test_unknown_sizes_follow_from_what_comes_later(make, expected):
+    symbol = make()
+    found = dict(zip(symbol.list_arguments(), symbol.infer_shape()[0], strict=True))
+    assert {k: found[k] for k in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -214,7 +272,7 @@ def test_unknown_types(fc):
         (lambda fc: mx.sym.FullyConnected(A, A, bias=B, num_hidden=1, no_bias=True), TypeError,
          "no operand 'bias'"),
         (lambda fc: mx.sym.var(3), TypeError, "a string"),
-        (lambda fc: mx.sym.var("x", attr={"k": "1"}), ValueError, "__k__"),
+        (lambda fc: mx.sym.var("x", k="1"), ValueError, "__k__"),
         (lambda fc: mx.sym.var("x", attr={"__k__": 1}), ValueError, "a string"),
         (lambda fc: mx.sym.var("x", stype="coo"), ValueError, "row_sparse"),
         (lambda fc: mx.AttrScope(k=1), ValueError, "are strings"),
