@@ -44,7 +44,7 @@ class Executor:
     arg_arrays, grad_arrays, aux_arrays : list of array
         As given.
     outputs : list of array
-        Of the last forward.
+        Of the last forward: the same arrays each time, with new contents.
 
     Notes
     -----
@@ -86,6 +86,7 @@ class Executor:
         self.arg_arrays = list(args)
         self.grad_arrays = list(grads)
         self.aux_arrays = list(states)
+        self._heads: list[Any] = []  # results of the last run, with what produced them
         self._outputs: list[Any] | None = None
 
     # ---- arrays ------------------------------------------------------------------------------
@@ -106,14 +107,28 @@ class Executor:
 
     @property
     def outputs(self) -> list[Any]:
-        """Results of the last forward; zeros before the first one."""
+        """Results of the last forward, zeros before the first one; each forward changes them."""
         if self._outputs is None:
             walk = ShapeWalk(self._program, {n: a.shape for n, a in self.arg_dict.items()})
             walk.run()
+            records = self._program.records
+            given = {**self.arg_dict, **self.aux_dict}
+            kinds = dtype_walk(records, {n: a.dtype for n, a in given.items()})
             self._outputs = [
-                _zeros([n or 0 for n in s or ()], "float32", self._ctx, self._cls)
-                for s in walk.outputs
-            ]
+                _zeros([n or 0 for n in shape or ()], kinds.get((head[0], head[1]), "float32"),
+                       self._ctx, self._cls)
+                for shape, head in zip(walk.outputs, records.heads, strict=True)
+            ]  # fmt: skip
+        return self._outputs
+
+    def _show(self) -> list[Any]:
+        """Put the results of a run into the arrays that users have."""
+        if self._outputs is None:
+            self._outputs = [wrap(h._content(), self._cls) for h in self._heads]
+        for shown, head in zip(self._outputs, self._heads, strict=True):
+            shown._data = head._content()
+            shown._owned = head._owned = False
+            shown._device = self._ctx
         return self._outputs
 
     @property
@@ -187,9 +202,9 @@ class Executor:
         self._contents = [a._content() for a in self.arg_arrays]
         for array in self.arg_arrays:
             array._owned = False  # so a later write leaves these contents alone
-        self._outputs = self._run(is_train, is_train)
+        self._heads = self._run(is_train, is_train)
         self._recorded = is_train
-        return self._outputs
+        return self._show()
 
     def _run(self, is_train: bool, record: bool) -> list[Any]:
         """Run on the contents of the last forward."""
@@ -248,9 +263,9 @@ class Executor:
         if all(g is None for g in self.grad_arrays):
             return
         if not self._recorded:
-            self._outputs = self._run(False, True)
+            self._heads = self._run(False, True)
             self._recorded = True
-        heads = self._outputs or []
+        heads = self._heads
         if out_grads is None:
             given = None
         else:
@@ -271,7 +286,7 @@ class Executor:
     def reshape(
         self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any
     ) -> Executor:
-        """Return an executor for other shapes; arrays that keep theirs are shared.
+        """Return an executor for other shapes; arrays that become no larger share memory.
 
         Parameters
         ----------
@@ -309,6 +324,11 @@ class Executor:
                     f"{shapes[name]}",
                     hint="pass allow_up_sizing=True",
                 )
+            if np.prod(shapes[name]) <= np.prod(
+                array.shape
+            ):  # the first elements of the same memory
+                size = int(np.prod(shapes[name]))
+                return array.reshape((-1,))[:size].reshape(shapes[name])
             return _zeros(shapes[name], array.dtype, self._ctx, type(array))
 
         args = [fitted(n, a) for n, a in self.arg_dict.items()]

@@ -95,25 +95,42 @@ class MXDataIter(DataIter):
         rows = np.arange(self._place, self._place + self.batch_size)
         return self._rows[rows % len(self._data)]
 
-    def getdata(self) -> list[Any]:
-        """Return the inputs of the present batch.
+    def next(self) -> DataBatch:
+        """Return the next batch.
 
         Returns
         -------
-        list of array
-            The inputs.
+        DataBatch
+            The batch.
+
+        Raises
+        ------
+        StopIteration
+            After the last one.
         """
-        return [constant(self._data[self._taken()])]
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch([self.getdata()], [self.getlabel()], self.getpad(), self.getindex())
 
-    def getlabel(self) -> list[Any]:
-        """Return the labels of the present batch.
+    def getdata(self) -> Any:
+        """Return the input of the present batch.
 
         Returns
         -------
-        list of array
+        array
+            The rows.
+        """
+        return constant(self._data[self._taken()])
+
+    def getlabel(self) -> Any:
+        """Return the label of the present batch.
+
+        Returns
+        -------
+        array
             The labels.
         """
-        return [constant(self._label[self._taken()])]
+        return constant(self._label[self._taken()])
 
     def getindex(self) -> Any:
         """Return the numbers of the rows of the present batch.

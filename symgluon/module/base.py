@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from symgluon.errors import SymgluonError
 from symgluon.gluon.metric.base import EvalMetric
 from symgluon.gluon.metric.base import create as create_metric
@@ -14,6 +16,7 @@ from symgluon.initializer import Uniform
 from symgluon.io.batch import DataBatch
 from symgluon.model import BatchEndParam
 from symgluon.ndarray.functions import concatenate, load, save
+from symgluon.ops.array import Array
 
 #: what MXNet takes if nothing is said
 _OPTIMIZER_PARAMS = (("learning_rate", 0.01),)
@@ -207,7 +210,7 @@ class BaseModule:
         return metric.get_name_value()
 
     def _unpadded(self, batch: Any) -> list[Any]:
-        pad = batch.pad or 0
+        pad = getattr(batch, "pad", None) or 0
         return [x[: x.shape[0] - pad] if pad else x for x in self.get_outputs()]
 
     def iter_predict(
@@ -274,7 +277,7 @@ class BaseModule:
         StateError
             If the module is not bound or has no parameters.
         """
-        if not hasattr(eval_data, "next") and not isinstance(eval_data, DataBatch):
+        if isinstance(eval_data, Array | np.ndarray):
             eval_data = DataBatch([eval_data], pad=0)
         found = [
             [x.copy() for x in self._unpadded(batch)]

@@ -59,8 +59,8 @@ class BucketingModule(BaseModule):
             "state_names": state_names,
         }  # fmt: skip
         self._buckets: dict[Any, Module] = {}
-        self._current: Module = self._made(default_bucket_key)
-        self._current_bucket_key = default_bucket_key
+        self._curr_module: Module = self._made(default_bucket_key)
+        self._curr_bucket_key = default_bucket_key
         self._bind_options: dict[str, Any] = {}
 
     def _made(self, key: Any) -> Module:
@@ -70,32 +70,32 @@ class BucketingModule(BaseModule):
     @property
     def symbol(self) -> Any:
         """Symbol of the present module."""
-        return self._current.symbol
+        return self._curr_module.symbol
 
     @property
     def data_names(self) -> list[str]:
         """Variables that the data is fed to."""
-        return self._current.data_names
+        return self._curr_module.data_names
 
     @property
     def output_names(self) -> list[str]:
         """Names of the outputs."""
-        return self._current.output_names
+        return self._curr_module.output_names
 
     @property
     def data_shapes(self) -> Any:
         """Descriptions of the data the present module is bound for."""
-        return self._current.data_shapes
+        return self._curr_module.data_shapes
 
     @property
     def label_shapes(self) -> Any:
         """Descriptions of the labels the present module is bound for."""
-        return self._current.label_shapes
+        return self._curr_module.label_shapes
 
     @property
     def output_shapes(self) -> Any:
         """Names and shapes of the outputs."""
-        return self._current.output_shapes
+        return self._curr_module.output_shapes
 
     def bind(
         self,
@@ -137,10 +137,10 @@ class BucketingModule(BaseModule):
             "grad_req": grad_req,
         }  # fmt: skip
         key = self._default_bucket_key
-        module = self._buckets.get(key, self._current)
+        module = self._buckets.get(key, self._curr_module)
         module.bind(data_shapes, label_shapes, force_rebind=force_rebind, **self._bind_options)
         self._buckets = {key: module}
-        self._current, self._current_bucket_key = module, key
+        self._curr_module, self._curr_bucket_key = module, key
         self.for_training, self.inputs_need_grad = for_training, inputs_need_grad
         self.binded = True
         self.params_initialized = module.params_initialized
@@ -166,7 +166,7 @@ class BucketingModule(BaseModule):
             if self.optimizer_initialized:
                 module.borrow_optimizer(first)
             self._buckets[bucket_key] = module
-        self._current, self._current_bucket_key = module, bucket_key
+        self._curr_module, self._curr_bucket_key = module, bucket_key
 
     def prepare(self, data_batch: Any, sparse_row_id_fn: Any = None) -> None:
         """Make the module of a batch, and stay with the present one.
@@ -179,9 +179,9 @@ class BucketingModule(BaseModule):
             Accepted, without effect.
         """
         self._need()
-        key = self._current_bucket_key
+        key = self._curr_bucket_key
         self._switch(data_batch)
-        self._current, self._current_bucket_key = self._buckets[key], key
+        self._curr_module, self._curr_bucket_key = self._buckets[key], key
 
     def _switch(self, batch: Any) -> None:
         key = self._default_bucket_key if batch.bucket_key is None else batch.bucket_key
@@ -262,7 +262,7 @@ class BucketingModule(BaseModule):
         """
         self._need()
         self._switch(data_batch)
-        self._current.forward(data_batch, is_train)
+        self._curr_module.forward(data_batch, is_train)
 
     def backward(self, out_grads: Any = None) -> None:
         """Compute the gradients of the parameters.
@@ -272,11 +272,11 @@ class BucketingModule(BaseModule):
         out_grads : array or list of array, optional
             Gradients of the outputs.
         """
-        self._current.backward(out_grads)
+        self._curr_module.backward(out_grads)
 
     def update(self) -> None:
         """Let the optimizer change the parameters."""
-        self._current.update()
+        self._curr_module.update()
 
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the outputs of the last forward.
@@ -291,7 +291,7 @@ class BucketingModule(BaseModule):
         list of array
             The outputs.
         """
-        return self._current.get_outputs(merge_multi_context)
+        return self._curr_module.get_outputs(merge_multi_context)
 
     def get_input_grads(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the gradients of the data.
@@ -306,7 +306,7 @@ class BucketingModule(BaseModule):
         list of array
             The gradients.
         """
-        return self._current.get_input_grads(merge_multi_context)
+        return self._curr_module.get_input_grads(merge_multi_context)
 
     def update_metric(self, eval_metric: Any, labels: Any, pre_sliced: bool = False) -> None:
         """Let a metric take the outputs of the last forward.
@@ -320,4 +320,4 @@ class BucketingModule(BaseModule):
         pre_sliced : bool
             As of `Module.update_metric`.
         """
-        self._current.update_metric(eval_metric, labels, pre_sliced)
+        self._curr_module.update_metric(eval_metric, labels, pre_sliced)

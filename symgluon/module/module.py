@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from symgluon import optimizer as opt
 from symgluon.device import Device, current_device
 from symgluon.errors import AttributeValueError, SymgluonError
@@ -203,6 +205,9 @@ class Module(BaseModule):
         given: Sequence[Any], names: Sequence[str], what: str, partly: bool = False
     ) -> list[DataDesc]:
         found = [d if isinstance(d, DataDesc) else DataDesc(*d) for d in given]
+        for desc in found:
+            if not all(isinstance(n, int | np.integer) for n in desc.shape):
+                raise TypeError(f"bind: {what}: the shape of {desc.name} is a tuple of numbers")
         own = [d.name for d in found]
         if partly:
             found = [d for d in found if d.name in names]
@@ -303,12 +308,6 @@ class Module(BaseModule):
         attrs = self._symbol.attr_dict()
         own = {n: a for n, a in self._exec.arg_dict.items() if n in self._param_names}
         for given, arrays in ((arg_params, own), (aux_params, self._exec.aux_dict)):
-            extra = [k for k in given or () if k not in arrays and not allow_extra]
-            if extra:
-                raise ValueError(
-                    f"the symbol has no parameter {', '.join(extra[:8])}; pass allow_extra=True to "
-                    "leave it out"
-                )
             for name, array in arrays.items():
                 if given is not None and name in given:
                     assign(array, given[name])
@@ -316,6 +315,12 @@ class Module(BaseModule):
                     raise RuntimeError(f"{name} is not presented; pass allow_missing=True")
                 elif rule is not None:
                     rule(InitDesc(name, attrs.get(name), rule), array)
+            extra = [k for k in given or () if k not in arrays and not allow_extra]
+            if extra:
+                raise ValueError(
+                    f"the symbol has no parameter {', '.join(extra[:8])}; pass allow_extra=True to "
+                    "leave it out"
+                )
         self._given = None
         self.params_initialized = True
 
@@ -376,6 +381,8 @@ class Module(BaseModule):
             given.setdefault("rescale_grad", 1.0 / self._data_shapes[0].shape[max(axis, 0)])
             optimizer = opt.create(optimizer, param_idx2name=names, **given)
             self._set_factors(optimizer)
+        elif not optimizer.idx2name:
+            optimizer.idx2name = names
         self._optimizer = optimizer
         self._updater = opt.get_updater(optimizer)
         self.optimizer_initialized = True
@@ -427,7 +434,7 @@ class Module(BaseModule):
                 f"the batch has {len(data_batch.data)} arrays for {', '.join(self._data_names)}"
             )
         fed = {d.name: x for d, x in zip(self._order(data_batch), data_batch.data, strict=True)}
-        labels = data_batch.label or ()
+        labels = getattr(data_batch, "label", None) or ()
         fed.update({d.name: x for d, x in zip(self._label_shapes, labels, strict=False)})
         shapes = {n: tuple(x.shape) for n, x in fed.items()}
         if any(tuple(self._exec.arg_dict[n].shape) != s for n, s in shapes.items()):
@@ -436,7 +443,7 @@ class Module(BaseModule):
         self._exec.forward(is_train=train, **fed)
 
     def _order(self, batch: Any) -> list[DataDesc]:
-        given = batch.provide_data
+        given = getattr(batch, "provide_data", None)
         return self._data_shapes if given is None else [
             d if isinstance(d, DataDesc) else DataDesc(*d) for d in given
         ]  # fmt: skip

@@ -34,7 +34,7 @@ _STORAGE = {"default": "0", "row_sparse": "1", "csr": "2"}
 def var(
     name: str,
     attr: Mapping[str, str] | None = None,
-    shape: Sequence[int] | None = None,
+    shape: int | Sequence[int] | None = None,
     lr_mult: float | None = None,
     wd_mult: float | None = None,
     dtype: Any = None,
@@ -50,7 +50,7 @@ def var(
         Its name.
     attr : dict of str to str, optional
         Further attributes.
-    shape : tuple of int, optional
+    shape : int or tuple of int, optional
         Its shape; 0 is an unknown size.
     lr_mult, wd_mult : float, optional
         Factors of its learning rate and weight decay.
@@ -89,7 +89,7 @@ def var(
         raise TypeError(f"the name of a variable is a string, received {type(name).__name__}")
     attrs = user_attrs(attr, name)
     stated = {
-        "shape": None if shape is None else str(tuple(shape)),
+        "shape": None if shape is None else str(_dims(shape)),
         "lr_mult": lr_mult,
         "wd_mult": wd_mult,
         "dtype": None if dtype is None else to_mx_code(resolve(dtype)),

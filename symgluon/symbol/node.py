@@ -7,6 +7,7 @@ from typing import Any
 
 from symgluon.formats.symbol_json import AUXILIARY
 from symgluon.formats.symbol_records import NodeRecord, SymbolRecords
+from symgluon.ops.state import state
 
 Entry = tuple["Node", int]  # node, number of its output
 
@@ -147,7 +148,7 @@ def to_records(heads: Sequence[Entry], outputs_of: Callable[[Node], int]) -> Sym
         tuple(i for i, n in enumerate(nodes) if n.is_variable),
         tuple((number[id(n)], i, 0) for n, i in heads),
         _VERSION_2 if numpy else _VERSION_1,
-        is_np_shape=True if numpy else None,
+        is_np_shape=True if numpy or state.np_shape else None,
         node_row_ptr=tuple(rows),
     )
 

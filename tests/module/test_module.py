@@ -130,6 +130,18 @@ def test_input_gradients_and_fixed_parameters():
     assert (found["fc2_weight"].asnumpy() != args["fc2_weight"].asnumpy()).any()
 
 
+def test_batches_of_any_kind():
+    from collections import namedtuple
+
+    module = mx.mod.Module(mx.sym.var("data") * 2, label_names=None)
+    module.bind([("data", (1, 10))])
+    module.init_params()
+    for shape in ((1, 10), (3, 5)):
+        module.forward(namedtuple("Batch", ["data"])([mx.nd.ones(shape)]))
+        assert module.get_outputs()[0].shape == shape
+    assert module.predict(np.ones((1, 10))).asnumpy().tolist() == [[2] * 10]
+
+
 def bucket(key):
     x = mx.sym.var("data")
     h = mx.sym.FullyConnected(mx.sym.sum(x, axis=1), num_hidden=2, name="fc")
@@ -179,9 +191,13 @@ def test_callbacks_and_logs(tmp_path, caplog):
         (lambda m, d: m.forward(next(d)), StateError, "call bind"),
         (lambda m, d: (m.bind(d.provide_data), m.forward(next(d))), StateError, "init_params"),
         (lambda m, d: m.bind([("x", (1, 5))]), ValueError, "bind: data_shapes names x"),
+        (lambda m, d: m.bind([("data", mx.nd.array([4, 5]))]), TypeError, "tuple of numbers"),
         (lambda m, d: m.fit(d), ValueError, "num_epoch"),
         (
-            lambda m, d: (m.bind(d.provide_data), m.init_params(arg_params={"zz": 1})),
+            lambda m, d: (
+                m.bind(d.provide_data),
+                m.init_params(arg_params={"zz": 1}, allow_missing=True),
+            ),
             ValueError,
             "no parameter zz",
         ),

@@ -82,6 +82,26 @@ def test_simple_bind_and_reshape():
     assert half.arg_dict["fc_weight"].dtype == np.float16
 
 
+def test_outputs_are_the_same_arrays_each_time():
+    run = (A * 2).bind(args=[nd(1, 2)])
+    before = run.outputs[0]
+    assert before.asnumpy().tolist() == [0, 0]
+    run.forward()
+    assert run.outputs[0] is before
+    assert before.asnumpy().tolist() == [2, 4]
+    half = (A * 2).bind(args=[nd(1, 2).astype("float16")])
+    assert half.outputs[0].dtype == np.float16
+
+
+def test_a_smaller_executor_shares_memory():
+    run = (A * 2).simple_bind(a=(3, 2))
+    small = run.reshape(a=(2, 2))
+    run.arg_dict["a"][:] = 1
+    assert small.forward()[0].asnumpy().tolist() == [[2, 2], [2, 2]]
+    small.arg_dict["a"][:] = 5
+    assert run.forward()[0].asnumpy().tolist() == [[10, 10], [10, 10], [2, 2]]
+
+
 def test_copy_params():
     run = mx.sym.BatchNorm(A, name="bn").simple_bind(a=(2, 3))
     run.copy_params_from({"bn_gamma": nd(1, 2, 3)}, {"bn_moving_var": nd(4, 5, 6)})
