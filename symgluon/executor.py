@@ -274,7 +274,8 @@ class Executor:
                 raise AttributeValueError(
                     "backward: gradients of the outputs", expected=len(heads), received=len(given)
                 )
-        tracked = [i for i, h in enumerate(heads) if h._node is not None]
+        # numbers of places have no gradient, whatever is given for them
+        tracked = [i for i, h in enumerate(heads) if h._node is not None and h.dtype.kind in "fV"]
         if tracked:
             autograd.backward(
                 [heads[i] for i in tracked],

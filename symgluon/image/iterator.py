@@ -104,7 +104,7 @@ class ImageIter(DataIter):
         self.seq: list[Any] | None = None
         self._open(path_imgrec, path_imgidx, path_imglist, imglist)
         self._take_part(part_index, num_parts)
-        self.auglist = CreateAugmenter(data_shape, **kwargs) if aug_list is None else aug_list
+        self.auglist: Any = CreateAugmenter(data_shape, **kwargs) if aug_list is None else aug_list
         self.cur = 0
         self._left: list[tuple[np.ndarray, np.ndarray]] = []
         self._ended = False  # the last batch was filled up: the images are those of the next epoch
@@ -327,12 +327,15 @@ class ImageIter(DataIter):
                 self._read(rows)
             self._ended = True
         data = np.stack([r[0] for r in rows]).astype(self.dtype)
-        labels = np.stack([r[1] for r in rows])
-        flat = labels[:, 0] if self.label_width == 1 else labels
+        labels = self._batch_labels([r[1] for r in rows])
         return DataBatch(
-            [constant(data)], [constant(flat.copy())], pad=pad or rolled,
+            [constant(data)], [constant(labels)], pad=pad or rolled,
             provide_data=self.provide_data, provide_label=self.provide_label,
         )  # fmt: skip
+
+    def _batch_labels(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        labels = np.stack(rows)
+        return labels[:, 0].copy() if self.label_width == 1 else labels
 
     def _read(self, rows: list[Any]) -> None:
         """Append images until the batch is full, or there are no more."""
