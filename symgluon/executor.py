@@ -276,6 +276,9 @@ class Executor:
                 )
         # numbers of places have no gradient, whatever is given for them
         tracked = [i for i, h in enumerate(heads) if h._node is not None and h.dtype.kind in "fV"]
+        grads = [g for g, r in zip(self.grad_arrays, self._reqs, strict=True) if r == "write"]
+        for grad in grads:
+            grad._fresh = False
         if tracked:
             autograd.backward(
                 [heads[i] for i in tracked],
@@ -283,6 +286,9 @@ class Executor:
                 retain_graph=True,
                 train_mode=is_train,
             )
+        for grad in grads:
+            if not grad._fresh:  # nothing arrived
+                grad[:] = 0
 
     def reshape(
         self, partial_shaping: bool = False, allow_up_sizing: bool = False, **kwargs: Any

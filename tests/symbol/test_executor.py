@@ -30,6 +30,18 @@ def test_reads_and_writes_the_arrays_it_was_given():
     assert a._leaf is None  # the user's array did not become a variable
 
 
+def test_a_gradient_that_nothing_arrives_at_is_zero():
+    net = mx.sym.BatchNorm(A, fix_gamma=True, name="bn") + mx.sym.sign(B)
+    run = net.simple_bind(a=(2, 3), b=(2, 3))
+    for grad in run.grad_arrays:
+        grad[:] = 7
+    run.forward(is_train=True)
+    run.backward(mx.nd.ones((2, 3)))
+    assert run.grad_dict["bn_gamma"].asnumpy().tolist() == [0] * 3
+    assert run.grad_dict["bn_beta"].asnumpy().tolist() == [2] * 3
+    assert run.grad_dict["b"].asnumpy().tolist() == [[0] * 3] * 2
+
+
 def test_backward_may_be_called_again():
     run = (A * A).bind(args={"a": nd(3)}, args_grad={"a": mx.nd.zeros((1,))})
     run.forward(is_train=True)
