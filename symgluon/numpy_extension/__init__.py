@@ -77,7 +77,16 @@ def Custom(*args: Any, op_type: str | None = None, **kwargs: Any) -> Any:
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("random", "image"):
+    if name == "image":
+        from symgluon.ndarray.front import function as make
+        from symgluon.ndarray.spaces import Space
+        from symgluon.numpy.multiarray import ndarray as cls
+
+        space = globals()[name] = Space(
+            "npx.image", "_image_", make=lambda op, public: make(op, cls, public)
+        )
+        return space
+    if name == "random":
         try:
             return importlib.import_module(f"symgluon.numpy_extension.{name}")
         except ModuleNotFoundError as error:
