@@ -16,7 +16,8 @@ from symgluon.gluon.trace import Entry, trace
 from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.tape import GRAD_REQS, make_variable
-from symgluon.symbol.infer import ShapeWalk, dtype_walk
+from symgluon.symbol.infer import ShapeWalk
+from symgluon.symbol.types import dtype_walk
 
 
 class Executor:

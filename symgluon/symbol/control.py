@@ -8,9 +8,10 @@ named after them.  Where each is among the operands of the node, attributes say 
 
 from __future__ import annotations
 
-import itertools
+import functools
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from symgluon import attribute, name
 from symgluon.errors import AttributeValueError
@@ -19,7 +20,41 @@ from symgluon.symbol.node import Entry, Node, to_records, walk
 from symgluon.symbol.symbol import Symbol, _count, _output_name
 
 _MARK = "__subgraph_name__"
-_numbers = itertools.count()
+
+
+class _Numbering(threading.local):
+    """Numbers in the names of subgraphs and their variables, unique within an outermost loop."""
+
+    depth = 0
+    count = 0
+
+    def __enter__(self) -> None:
+        if not self.depth:
+            self.count = 0
+        self.depth += 1
+
+    def __exit__(self, *exc: object) -> None:
+        self.depth -= 1
+
+    def next(self) -> int:
+        """Return the next number."""
+        self.count += 1
+        return self.count - 1
+
+
+_numbering = _Numbering()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _numbered(function: F) -> F:
+    """Count the names of what the function makes from 0 on, unless it is inside of a loop."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with _numbering:
+            return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def _flatten(nested: Any, leaves: list[Symbol], what: str) -> Any:
@@ -60,7 +95,7 @@ class _Body:
     """
 
     def __init__(self, kind: str) -> None:
-        self.mark = f"{kind}{next(_numbers)}"
+        self.mark = f"{kind}{_numbering.next()}"
         self.own: dict[int, Node] = {}
         self.heads: list[Entry] = []
         self.variables: list[Node] = []
@@ -136,7 +171,7 @@ class _Body:
 def _free_name(like: Symbol) -> str:
     node, output = like._outputs[0]
     base = _output_name(node, output)
-    return f"{base}-{next(_numbers)}"
+    return f"{base}-{_numbering.next()}"
 
 
 def _node(
@@ -157,6 +192,7 @@ def _require(found: Any, what: str, second: str) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
+@_numbered
 def foreach(
     body: Callable[..., Any], data: Any, init_states: Any, name: str | None = None
 ) -> tuple[Any, Any]:
@@ -242,6 +278,7 @@ def _all_read(what: str, places: Sequence[int | None]) -> None:
         )
 
 
+@_numbered
 def while_loop(
     cond: Callable[..., Any],
     func: Callable[..., Any],
@@ -343,6 +380,7 @@ def _operands(body: _Body, own: Sequence[Symbol], inputs: list[Entry]) -> list[i
     return found
 
 
+@_numbered
 def cond(
     pred: Any,
     then_func: Callable[[], Any],

@@ -111,22 +111,7 @@ def var(
     return Symbol([(Node("null", name, attrs), 0)])
 
 
-def Variable(name: str, **kwargs: Any) -> Any:
-    """Return a variable; another name of :func:`var`.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    **kwargs : object
-        As of `var`.
-
-    Returns
-    -------
-    Symbol
-        The variable.
-    """
-    return var(name, **kwargs)
+Variable = var
 
 
 def Group(symbols: Sequence[Symbol], create_fn: type[Symbol] | None = None) -> Any:

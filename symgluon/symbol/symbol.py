@@ -440,7 +440,7 @@ class Symbol:
             Of arguments, outputs and auxiliary states, as NumPy's scalar types; three times None if
             not all of them can be found.
         """
-        from symgluon.symbol.infer import infer_type
+        from symgluon.symbol.types import infer_type
 
         return infer_type(self, args, kwargs, partial=False)
 
@@ -459,7 +459,7 @@ class Symbol:
         tuple of lists of type
             As `infer_type`; None is an unknown one.
         """
-        from symgluon.symbol.infer import infer_type
+        from symgluon.symbol.types import infer_type
 
         return infer_type(self, args, kwargs, partial=True)
 

@@ -193,6 +193,14 @@ def test_loops_and_branches(number):
             np.testing.assert_allclose(f.reshape(np.shape(e)), e)
 
 
+def test_files_of_loops_are_the_same_each_time():
+    def text():
+        with mx.name.NameManager():
+            return [symbol.tojson() for symbol, _, _ in loops()]
+
+    assert text() == text()
+
+
 def test_gradient_through_a_loop():
     outs, _ = mx.sym.contrib.foreach(lambda d, s: (s * W + d, s * W), A, S)
     run = outs.bind(
