@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symgluon.ndarray.spaces import Space
+from symgluon.ops.mx import table
+from symgluon.ops.mx_schema import signature
 from symgluon.symbol.arithmetic import NUMPY, compute
 from symgluon.symbol.compose import function, make
 from symgluon.symbol.symbol import Symbol
@@ -39,7 +41,7 @@ class _Symbol(Symbol):
     @property
     def T(self) -> Any:
         """The transpose."""
-        return make("_np_transpose", [self], {"axes": None}, hint="transpose")
+        return self.transpose()
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the axes.
@@ -55,7 +57,7 @@ class _Symbol(Symbol):
             The transposed.
         """
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes or None
-        return make("_np_transpose", [self], {"axes": order}, hint="transpose")
+        return make("_npi_transpose", [self], {"axes": order}, hint="transpose")
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         """Give another shape.
@@ -105,13 +107,29 @@ def _as_numpy(op: str, public: str) -> Callable[..., Any]:
     return function(op, public, _Symbol)
 
 
-def _find(name: str) -> Callable[..., Any] | None:
-    from symgluon.ops.mx import table
+def _find(name: str, *prefixes: str) -> Callable[..., Any] | None:
+    """Function of the operator `name`; files have 2.0's name of it, where there are several."""
+    names = [p + name for p in prefixes or ("_npi_", "_np_", "_npx_") if p + name in table()]
+    known = [n for n in names if (found := signature(n)) is not None and "2" in found.releases]
+    chosen = known or names
+    return _as_numpy(chosen[0], name) if chosen else None
 
-    for prefix in ("_np_", "_npi_", "_npx_"):
-        if prefix + name in table():
-            return _as_numpy(prefix + name, name)
-    return None
+
+class _Space(Space):
+    """A namespace of functions on symbols with NumPy's rules."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        found = None if name.startswith("__") else _find(name, *self._prefixes)
+        if found is None:
+            raise AttributeError(f"{self.__name__} has no operator {name!r}")
+        setattr(self, name, found)
+        return found
+
+
+def _concatenate(seq: Sequence[Any], axis: int | None = 0, **kwargs: Any) -> Any:
+    """Join symbols along an axis; None flattens them first."""
+    return make("_npi_concatenate", list(seq), {"dim": axis}, own_name=kwargs.get("name"),
+                hint="concatenate", cls=_Symbol)  # fmt: skip
 
 
 def _binary(name: str) -> Callable[[Any, Any], Any]:
@@ -155,11 +173,11 @@ def _created(op: str, public: str) -> Callable[..., Any]:
     return create
 
 
-_space = Space(
-    "sym.np", "_np_", "_npi_", make=_as_numpy, where=_where, split=_split,
+_space = _Space(
+    "sym.np", "_npi_", "_np_", concatenate=_concatenate, where=_where, split=_split,
     zeros=_created("_npi_zeros", "zeros"), ones=_created("_npi_ones", "ones"),
-    linalg=Space("sym.np.linalg", "_npi_", "_np_linalg_", make=_as_numpy),
-    random=Space("sym.np.random", "_npi_", make=_as_numpy),
+    linalg=_Space("sym.np.linalg", "_npi_", "_np_linalg_"),
+    random=_Space("sym.np.random", "_npi_"),
     **{name: _binary(name) for name in NUMPY},
     true_divide=_binary("divide"), mod=_binary("modulo"),
 )  # fmt: skip
