@@ -37,9 +37,9 @@ class AttrScope:
     Examples
     --------
     >>> import symgluon as mx
-    >>> with mx.AttrScope(ctx_group="first", __mood__="calm"):
+    >>> with mx.AttrScope(ctx_group="first", __kind__="calm"):
     ...     x = mx.sym.var("x")
-    >>> x.attr("ctx_group"), x.attr("__mood__")
+    >>> x.attr("ctx_group"), x.attr("__kind__")
     ('first', 'calm')
     """
 

@@ -341,16 +341,17 @@ def while_loop(
     step.close([*leaves, *new])
     places = [step.place_of(v) for v in current]
     _all_read("while_loop", places)
-    inputs = [v._outputs[0] for v in variables]
+    operands = _Operands()
     attrs = {
-        "cond_input_locs": _operands(test, tested, inputs),
-        "func_input_locs": _operands(step, current, inputs),
+        "cond_input_locs": operands.places(test, tested, variables),
+        "func_input_locs": operands.places(step, current, variables),
         "func_var_locs": places,
         "num_out_data": len(leaves),
         "max_iterations": int(max_iterations),
     }
     total = len(leaves) + len(variables)
-    results = _node("_while_loop", name, attrs, inputs, [test, step], total, type(variables[0]))
+    results = _node("_while_loop", name, attrs, operands.entries, [test, step], total,
+                    type(variables[0]))  # fmt: skip
     last = _build(structure, results[len(leaves) :])
     return (
         _build(out_structure, results[: len(leaves)]),
@@ -358,26 +359,33 @@ def while_loop(
     )
 
 
-def _operands(body: _Body, own: Sequence[Symbol], inputs: list[Entry]) -> list[int]:
-    """Operand of the node that each variable of the body is; those of outside are added."""
-    found = []
-    nodes = [v._outputs[0][0] for v in own]
-    for node in body.variables:
-        mine = body.own.get(id(node))
-        if mine is not None:
-            found.append(next(i for i, n in enumerate(nodes) if n is mine))
-            continue
-        source = body.sources[id(node)]
-        same = [
-            i
-            for i, (n, k) in enumerate(inputs)
-            if i >= len(own) and n is source[0] and k == source[1]
-        ]
-        if not same:
-            same = [len(inputs)]
-            inputs.append(source)
-        found.append(same[0])
-    return found
+class _Operands:
+    """Operands of a node with several bodies: in the order in which the bodies read them."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._places: dict[tuple[Any, ...], int] = {}
+
+    def places(
+        self, body: _Body, own: Sequence[Symbol] = (), outer: Sequence[Symbol] = ()
+    ) -> list[int]:
+        """Operand that each variable of `body` is; its variable `own[i]` stands for `outer[i]`."""
+        numbers = {id(v._outputs[0][0]): i for i, v in enumerate(own)}
+        found = []
+        for node in body.variables:
+            mine = body.own.get(id(node))
+            if mine is not None:
+                number = numbers[id(mine)]
+                entry = outer[number]._outputs[0]
+                key: tuple[Any, ...] = ("own", number)
+            else:
+                entry = body.sources[id(node)]
+                key = (id(entry[0]), entry[1])
+            if key not in self._places:
+                self._places[key] = len(self.entries)
+                self.entries.append(entry)
+            found.append(self._places[key])
+        return found
 
 
 @_numbered
@@ -426,10 +434,10 @@ def cond(
             "cond: the branches return different structures", expected=counts[0],
             received=counts[1],
         )  # fmt: skip
-    inputs: list[Entry] = []
-    places = [_operands(b, [], inputs) for b in bodies]
+    operands = _Operands()
+    places = [operands.places(b) for b in bodies]
     attrs = dict(
         zip(("cond_input_locs", "then_input_locs", "else_input_locs"), places, strict=True)
     )
-    results = _node("_cond", name, attrs, inputs, bodies, counts[0], type(pred))
+    results = _node("_cond", name, attrs, operands.entries, bodies, counts[0], type(pred))
     return _build(structures[0], results)

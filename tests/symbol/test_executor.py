@@ -159,23 +159,24 @@ W, S = mx.sym.var("w"), mx.sym.var("s")
 
 
 def loops():
-    outs, states = mx.sym.contrib.foreach(lambda d, s: (d * W + s[0], [s[0] + d]), A, [S])
-    yield mx.sym.Group([outs, *states]), {"a": (1, 2, 3), "s": (1,), "w": (2,)}, (
-        [[3], [6], [10]], [7])  # fmt: skip
+    """Symbol, arrays, and what a loop in Python gives."""
+    outs, states = mx.sym.contrib.foreach(lambda x, s: (x - W * s[0], [2 * s[0] - x]), A, [S])
+    yield mx.sym.Group([outs, *states]), {"a": (4, 1, 7), "s": (3,), "w": (2,)}, (
+        [[-2], [-3], [1]], [-1])  # fmt: skip
     outs, last = mx.sym.contrib.while_loop(
-        lambda i, s: i <= 5, lambda i, s: ([i + s], [i + 1, s + i * W]), (A, S), 4
+        lambda n, v: v < 30, lambda n, v: ([v - n], [n * 2, v * W]), (A, S), 5
     )
-    yield mx.sym.Group([*outs, *last]), {"a": (3,), "s": (1,), "w": (2,)}, (
-        [[4], [11], [20], [0]], [6], [25])  # fmt: skip
-    found = mx.sym.contrib.cond(A * B < 5, lambda: (A + 5) * (B + 5), lambda: (A - 5) * (B - 5))
-    yield found, {"a": (3,), "b": (1,)}, ([48],)
-    yield found, {"a": (3,), "b": (2,)}, ([6],)
+    yield mx.sym.Group([*outs, *last]), {"a": (1,), "s": (4,), "w": (3,)}, (
+        [[3], [10], [0], [0], [0]], [4], [36])  # fmt: skip
+    found = mx.sym.contrib.cond(A > B, lambda: A * 10 - B, lambda: mx.sym.square(B) * A)
+    yield found, {"a": (3,), "b": (1,)}, ([29],)
+    yield found, {"a": (3,), "b": (4,)}, ([48],)
     nested, _ = mx.sym.contrib.foreach(
-        lambda d, s: (mx.sym.contrib.cond(d > 1, lambda: d * W, lambda: d + W), s + d), A, S
+        lambda x, s: (mx.sym.contrib.cond(x > 1, lambda: x * W, lambda: x + W), s + x), A, S
     )
     yield nested, {"a": (1, 2), "s": (0,), "w": (10,)}, ([[11], [20]],)
     dense = mx.sym.contrib.foreach(
-        lambda d, s: (mx.sym.FullyConnected(d, num_hidden=1, no_bias=True, name="fc"), s + 1),
+        lambda x, s: (mx.sym.FullyConnected(x, num_hidden=1, no_bias=True, name="fc"), s + 1),
         mx.sym.reshape(A, shape=(2, 1, 1)), S,
     )[0]  # fmt: skip
     yield dense, {"a": (1, 2), "s": (0,), "fc_weight": [[3]]}, ([[[3]], [[6]]],)
