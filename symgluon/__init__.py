@@ -49,6 +49,7 @@ _MODULES = {
     "symbol": "symgluon.symbol",
     "init": "symgluon.initializer",
     "initializer": "symgluon.initializer",
+    "mod": "symgluon.module",
     "context": "symgluon.device",
     "device": "symgluon.device",
     "base": "symgluon.base",
@@ -60,25 +61,33 @@ _MODULES = {
             "attribute",
             "autograd",
             "backends",
+            "callback",
             "cli",
             "compat",
             "config",
             "distributed",
             "dtypes",
             "errors",
+            "executor",
             "formats",
             "gluon",
+            "image",
+            "io",
             "ir",
             "kvstore",
             "lr_scheduler",
+            "model",
+            "module",
             "name",
             "onnx",
+            "operator",
             "ops",
             "optimizer",
             "passes",
             "profiler",
             "quantize",
             "random",
+            "recordio",
             "serve",
             "util",
         )
@@ -100,6 +109,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("symgluon.attribute").AttrScope
     if name in _FROM_UTIL:
         found = globals()[name] = getattr(importlib.import_module("symgluon.util"), name)
+        return found
+    if name == "AttrScope":
+        found = globals()[name] = importlib.import_module("symgluon.attribute").AttrScope
         return found
     module = _MODULES.get(name)
     if module is None:

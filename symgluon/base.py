@@ -24,6 +24,8 @@ __all__ = [
     "string_types",
 ]
 
+#: MXNet's default dtype
+mx_real_t = np.float32
 #: kinds of Python and NumPy values, for ``isinstance``
 integer_types = (int, np.integer)
 numeric_types = (float, int, np.generic)

@@ -132,7 +132,11 @@ class SymbolProgram:
         return bound
 
     def _control(self, node: NodeRecord) -> Any:
-        """A loop or branch with its subgraphs; None for other operators."""
+        """A loop or branch with its subgraphs, or a user's operator; None for other operators."""
+        if node.op == "Custom":
+            from symgluon.ops.custom import bind_custom
+
+            return bind_custom(node.attrs)
         if node.op not in CONTROL_FLOW:
             return None
         from symgluon.formats.symbol_control import bind_control

@@ -252,6 +252,10 @@ class HybridBlock(Block):
     # ---- calling ---------------------------------------------------------------------------
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if not (args and isinstance(args[0], Array)):
+            if args and type(args[0]).__module__.startswith("symgluon.symbol."):
+                from symgluon.symbol.block import symbol_of_block
+
+                return symbol_of_block(self, [*args, *kwargs.values()])
             self._check_inputs(args, kwargs)
         if state.region is not None:
             return self._call_traced(args, kwargs)

@@ -33,12 +33,13 @@ class SymbolBlock(HybridBlock):
 
     Parameters
     ----------
-    outputs : SymbolProgram or symbol
+    outputs : Symbol, list of Symbol, or SymbolProgram
         What is computed.
-    inputs : str or list of str or list of symbol
+    inputs : Symbol or str, or a list of those
         Variables that are inputs, in call order.
-    params : dict of str to array, optional
-        Values of parameters.
+    params : dict of str to array or Parameter, optional
+        Values of parameters; a `Parameter` is shared.  Names that the symbol does not have are left
+        out, so the parameters of a whole net do for a part of it.
 
     Raises
     ------
@@ -75,8 +76,17 @@ class SymbolBlock(HybridBlock):
         program = outputs if isinstance(outputs, SymbolProgram) else _program_of(outputs)
         names = [inputs] if isinstance(inputs, str) else [_name_of(i) for i in inputs]
         self._build(program, names)
-        for name, array in (params or {}).items():
-            self._reg_params[name]._load(np.asarray(array), None, name)
+        for key, value in (params or {}).items():
+            name = key[4:] if key.startswith(("arg:", "aux:")) else key
+            own = self._reg_params.get(name)
+            if own is None:
+                continue
+            if isinstance(value, Parameter):
+                self._reg_params[name] = value
+                continue
+            numbers = value.numpy_content() if isinstance(value, Array) else np.asarray(value)
+            own.dtype = numbers.dtype
+            own._load(numbers, None, name)
 
     def _build(self, program: SymbolProgram, names: Sequence[str]) -> None:
         variables = program.variables
@@ -323,6 +333,10 @@ def _as(handle: Array, cls: type[Array]) -> Array:
 
 
 def _program_of(outputs: Any) -> SymbolProgram:
+    if isinstance(outputs, list | tuple) and outputs:
+        from symgluon.symbol.functions import Group
+
+        outputs = Group(outputs)
     records = getattr(outputs, "records", None)
     if records is None:
         raise TypeError(

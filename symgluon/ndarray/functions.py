@@ -25,7 +25,7 @@ for _public, _name in _ARITHMETIC.items():
     globals()[_public] = arithmetic.function(_name)
 
 __all__ = [
-    "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_dlpack", "from_numpy",
+    "Custom", "NDArray", "arange", "array", "concatenate", "empty", "eye", "from_dlpack", "from_numpy",
     "full", "histogram", "linspace", "load", "load_frombuffer", "moveaxis", "onehot_encode",
     "ones", "save", "split_v2", "to_dlpack_for_read", "to_dlpack_for_write", "waitall",
     "zeros", *_ARITHMETIC,
@@ -352,6 +352,38 @@ def to_dlpack_for_read(data: NDArray) -> Any:
 def to_dlpack_for_write(data: NDArray) -> Any:
     """Return a DLPack capsule of a copy of `data`."""
     return data.__dlpack__()
+
+
+# ---- operators in Python ------------------------------------------------------------------------
+def Custom(*args: Any, op_type: str | None = None, **kwargs: Any) -> Any:
+    """Call an operator that was registered with ``mx.operator.register``.
+
+    Parameters
+    ----------
+    *args : array
+        Its arguments, then its auxiliary states, which it may write to.
+    op_type : str
+        The name it is registered under.
+    **kwargs : array, or object
+        Arguments by name, and what the class of its properties takes.
+
+    Returns
+    -------
+    array or list of array
+        Its outputs.
+
+    Raises
+    ------
+    AttributeValueError
+        If there is no such operator, or it does not take the attributes or arrays.
+
+    Notes
+    -----
+    Source: seed ``mx.nd.Custom``.
+    """
+    from symgluon.operator import call_custom
+
+    return call_custom(args, {**kwargs, "op_type": op_type}, NDArray)
 
 
 # ---- joining and moving -------------------------------------------------------------------------

@@ -21,21 +21,30 @@ class Space(SimpleNamespace):
         Name of the namespace.
     *prefixes : str
         The first that has an operator of the asked name counts.
+    make : callable, optional
+        Name of an operator and public name to the function; that of `nd` if left out.
     **own : object
         Further attributes.
     """
 
-    def __init__(self, name: str, *prefixes: str, **own: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *prefixes: str,
+        make: Callable[[str, str], Callable[..., Any]] | None = None,
+        **own: Any,
+    ) -> None:
         super().__init__(**own)
         self.__name__ = name
         self._prefixes = prefixes
+        self._make = make or _array_function
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
         for prefix in self._prefixes:
             if prefix + name in table():
-                found = function(prefix + name, NDArray, name)
+                found = self._make(prefix + name, name)
                 setattr(self, name, found)
                 return found
         raise AttributeError(f"{self.__name__} has no operator {name!r}")
@@ -43,6 +52,10 @@ class Space(SimpleNamespace):
     def __dir__(self) -> list[str]:
         names = [n[len(p) :] for p in self._prefixes for n in table() if n.startswith(p)]
         return sorted({*self.__dict__, *names})
+
+
+def _array_function(op: str, public: str) -> Callable[..., Any]:
+    return function(op, NDArray, public)
 
 
 def _control(name: str) -> Callable[..., Any]:

@@ -42,10 +42,51 @@ def waitall() -> None:
     """Do nothing: results are there when a call returns."""
 
 
+def Custom(*args: Any, op_type: str | None = None, **kwargs: Any) -> Any:
+    """Call an operator that was registered with ``mx.operator.register``.
+
+    Parameters
+    ----------
+    *args : array
+        Its arguments, then its auxiliary states, which it may write to.
+    op_type : str
+        The name it is registered under.
+    **kwargs : array, or object
+        Arguments by name, and what the class of its properties takes.
+
+    Returns
+    -------
+    array or list of array
+        Its outputs.
+
+    Raises
+    ------
+    AttributeValueError
+        If there is no such operator, or it does not take the attributes or arrays.
+
+    Notes
+    -----
+    Source: seed ``mx.npx.Custom``.
+    """
+    from symgluon.numpy.multiarray import ndarray
+    from symgluon.operator import call_custom
+
+    return call_custom(args, {**kwargs, "op_type": op_type}, ndarray)
+
+
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name in ("random", "image"):
+    if name == "image":
+        from symgluon.ndarray.front import function as make
+        from symgluon.ndarray.spaces import Space
+        from symgluon.numpy.multiarray import ndarray as cls
+
+        space = globals()[name] = Space(
+            "npx.image", "_image_", make=lambda op, public: make(op, cls, public)
+        )
+        return space
+    if name == "random":
         try:
             return importlib.import_module(f"symgluon.numpy_extension.{name}")
         except ModuleNotFoundError as error:

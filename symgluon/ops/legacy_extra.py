@@ -187,3 +187,13 @@ def encdec_qk(queries: Any, keys_values: Any, *, heads: int) -> Any:
 def encdec_valatt(keys_values: Any, attention: Any, *, heads: int) -> Any:
     """Values of another sequence weighted by attention."""
     return _joined(attention, _heads(keys_values, heads, 2, 1), heads)
+
+
+@mx_function("cast_storage _sparse_cast_storage")
+def cast_storage(data: Any, *, stype: str) -> Any:
+    """The operand: all arrays are dense."""
+    if stype != "default":
+        raise AttributeValueError(
+            f"cast_storage: storage type {stype!r} is not supported", expected="default (dense)"
+        )
+    return F.identity(data)

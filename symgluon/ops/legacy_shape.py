@@ -337,12 +337,20 @@ def split_v2(
 
 
 # ---- joins -------------------------------------------------------------------------------------
-@mx_function("Concat concat _sparse_concat _npi_concatenate")
+@mx_function("Concat concat _sparse_concat")
 def concat(*data: Any, dim: int | None = 1) -> Any:
     """Join along an axis; None flattens first."""
     if dim is None:
         return F.concatenate(*[F.reshape(d, shape=(-1,)) for d in data], axis=0)
     return F.concatenate(*data, axis=dim)
+
+
+@mx_function("_npi_concatenate")
+def np_concatenate(*data: Any, axis: str | None = None, dim: int | None = 1) -> Any:
+    """Join along an axis: `axis` in files of 1.x ("None" flattens), `dim` in those of 2.0."""
+    if axis is not None:
+        dim = None if axis.strip() == "None" else int(axis)
+    return concat(*data, dim=dim)
 
 
 @mx_function("_rnn_param_concat _npi_rnn_param_concat")

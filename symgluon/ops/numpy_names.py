@@ -53,15 +53,15 @@ def linspace(
     step: float = 1.0,
     repeat: int = 1,
     infer_range: bool = False,
-    dtype: DType | None = None,
     num: int | None = None,
     endpoint: bool = True,
+    dtype: DType | None = None,
 ) -> Any:
-    """1.x: `num`, or else `step`, holds the number of points, `repeat` times each."""
-    count = int(step) if num is None else num
+    """1.x: files have the number of points as `num`, some as `step`; `repeat` times each."""
+    points = int(step) if num is None else num
     end = start if stop is None else stop
     row = F.linspace(
-        start=start, stop=end, num=count, endpoint=endpoint, dtype=dtypes.resolve(dtype)
+        start=start, stop=end, num=points, endpoint=endpoint, dtype=dtypes.resolve(dtype)
     )
     return row if repeat == 1 else F.repeat(row, repeats=repeat, axis=0)
 

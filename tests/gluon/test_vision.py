@@ -13,7 +13,8 @@ import pytest
 import symgluon as mx
 from symgluon.errors import FormatError, MXNetError
 from symgluon.gluon.data.vision import datasets, transforms
-from symgluon.gluon.data.vision.geometry import resize_matrix, rotate
+from symgluon.gluon.data.vision.geometry import rotate
+from symgluon.ops.kernels.image import resize_matrix
 
 
 @pytest.fixture(autouse=True)

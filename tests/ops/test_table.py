@@ -99,7 +99,7 @@ INTEGERS_TOO = {
     "reduce", "scan", "scatter", "sequence", "shape", "sort", "statistics", "unary",
 }  # fmt: skip
 #: operators of other modules whose operands the samples here cannot give
-SKIP = {"call", "cond", "foreach", "fused", "graph_op", "while_loop"}
+SKIP = {"call", "cond", "custom", "custom_gradient", "foreach", "fused", "graph_op", "while_loop"}
 
 NAMES = sorted(n for n in OPS if n not in SKIP)
 

@@ -1,31 +1,16 @@
-"""Record files (``.rec`` with ``.idx``): reading by key.
-
-A record is a word 0xced7230a, a word of three flag bits and 29 bits of length, the bytes, and
-zeros up to a multiple of four.  The index has a line ``key TAB offset`` for each.
-"""
+"""Record files (``.rec`` with ``.idx``) read by key from several threads; :mod:`symgluon.recordio`."""
 
 from __future__ import annotations
 
 import os
-import struct
 import threading
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from symgluon.errors import FormatError
+from symgluon.recordio import IRHeader as Header
+from symgluon.recordio import read_record, unpack
 
-_MAGIC = 0xCED7230A
-_HEADER = struct.Struct("<IfQQ")
-
-
-class Header(NamedTuple):
-    """What stands before an image: how many labels, the label (or labels), and two numbers."""
-
-    flag: int
-    label: Any
-    id: int
-    id2: int
+__all__ = ["Header", "IndexedRecords", "unpack"]
 
 
 class IndexedRecords:
@@ -86,20 +71,10 @@ class IndexedRecords:
             if self._file is None:
                 self._file = open(self.path, "rb")  # noqa: SIM115  kept open between reads
             self._file.seek(offset)
-            head = self._file.read(8)
-            if len(head) < 8 or struct.unpack("<I", head[:4])[0] != _MAGIC:
-                raise FormatError("there is no record here", path=self.path, offset=offset)
-            (word,) = struct.unpack("<I", head[4:])
-            content = self._file.read(word & 0x1FFFFFFF)
-        if word >> 29:
-            raise FormatError(
-                "the record is split into parts, which is not supported",
-                path=self.path,
-                offset=offset,
-            )
-        if len(content) < word & 0x1FFFFFFF:
-            raise FormatError("the record is truncated", path=self.path, offset=offset)
-        return content  # type: ignore[no-any-return]
+            found = read_record(self._file, self.path)
+        if found is None:
+            raise FormatError("there is no record here", path=self.path, offset=offset)
+        return found
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -118,24 +93,3 @@ class IndexedRecords:
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.__dict__.update(saved)
         self._lock = threading.Lock()
-
-
-def unpack(record: bytes) -> tuple[Header, bytes]:
-    """Split a record into its header and the image.
-
-    Raises
-    ------
-    FormatError
-        If it is too short.
-    """
-    if len(record) < _HEADER.size:
-        raise FormatError(f"a record of {len(record)} bytes has no header of {_HEADER.size}")
-    header = Header(*_HEADER.unpack_from(record))
-    rest = record[_HEADER.size :]
-    if header.flag:
-        size = 4 * header.flag
-        if len(rest) < size:
-            raise FormatError(f"a record says it has {header.flag} labels and is too short")
-        header = header._replace(label=np.frombuffer(rest[:size], "<f4"))
-        rest = rest[size:]
-    return header, rest

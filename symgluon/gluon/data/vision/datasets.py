@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import struct
 import tarfile
@@ -13,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import FormatError, SymgluonError
+from symgluon.errors import FormatError
 from symgluon.gluon.data.batchify import to_array
 from symgluon.gluon.data.dataset import Dataset, RecordFileDataset
-from symgluon.gluon.data.record import unpack
 from symgluon.gluon.utils import check_sha1, download
+from symgluon.recordio import decode_pixels, unpack
 
 __all__ = [
     "CIFAR10",
@@ -81,11 +80,13 @@ def _read_idx(path: str) -> np.ndarray:
     FormatError
         If it is none.
     """
-    try:
-        with gzip.open(path, "rb") as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise FormatError(f"it is no gzip file: {error}", path=path) from None
+    with open(path, "rb") as file:
+        content = file.read()
+    if content[:3] != b"\x00\x00\x08":  # compressed, as it is downloaded
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise FormatError(f"it is no gzip file: {error}", path=path) from None
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise FormatError("it is no file of unsigned bytes in MNIST's format", path=path)
     rank = content[3]
@@ -316,20 +317,7 @@ def decode_image(source: bytes | str, flag: int = 1) -> Any:
     FormatError
         If it is no image.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError  # type: ignore[import-not-found]
-    except ImportError:
-        raise SymgluonError(
-            "images are decoded by Pillow, which is not installed", hint="pip install pillow"
-        ) from None
-    opened: Any = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        with Image.open(opened) as image:
-            pixels = np.array(image.convert("RGB" if flag else "L"))
-    except UnidentifiedImageError as error:
-        where = None if isinstance(source, bytes) else source
-        raise FormatError(f"it is no image: {error}", path=where) from None
-    return to_array(pixels if flag else pixels[..., None])
+    return to_array(decode_pixels(source, 1 if flag else 0))
 
 
 class ImageRecordDataset(RecordFileDataset):

@@ -7,12 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AttributeValueError, ShapeError
+from symgluon.errors import ShapeError
 from symgluon.gluon.nn.common import call
 from symgluon.ops.apply import F
+from symgluon.ops.kernels.image import AREA, BILINEAR, CUBIC, NEAREST
+from symgluon.ops.legacy_image import resized
 
-#: MXNet's (OpenCV's) numbers of the ways to interpolate
-NEAREST, BILINEAR, CUBIC, AREA = 0, 1, 2, 3
+__all__ = [
+    "AREA",
+    "BILINEAR",
+    "CUBIC",
+    "NEAREST",
+    "crop",
+    "pair",
+    "resize",
+    "rotate",
+    "scale_down",
+]
 
 
 def pair(size: Any) -> tuple[int, int]:
@@ -20,72 +31,9 @@ def pair(size: Any) -> tuple[int, int]:
     return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
-def _weights(offset: np.ndarray, kind: int) -> np.ndarray:
-    """Weight of a sample at a distance, for the interpolations of a fixed window."""
-    x = np.abs(offset)
-    if kind == BILINEAR:
-        return np.maximum(1 - x, 0)
-    a = -0.75
-    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
-    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
-    return np.where(x <= 1, near, np.where(x < 2, far, 0))
-
-
-def resize_matrix(n: int, m: int, kind: int) -> np.ndarray:
-    """Return the matrix (m, n) that resizes an axis; pixel centres lie at halves.
-
-    Raises
-    ------
-    ValueError
-        For another interpolation than 0 (nearest), 1 (bilinear), 2 (cubic) and 3 (area).
-    """
-    scale = n / m
-    matrix = np.zeros((m, n))
-    rows = np.arange(m)
-    if kind == NEAREST:
-        matrix[rows, np.minimum((rows * scale).astype(int), n - 1)] = 1
-        return matrix
-    if kind == AREA and scale > 1:
-        for i in range(m):
-            start, stop = i * scale, (i + 1) * scale
-            for j in range(math.floor(start), min(math.ceil(stop - 1e-9), n)):
-                matrix[i, j] = (min(stop, j + 1) - max(start, j)) / scale
-        return matrix
-    if kind not in (BILINEAR, CUBIC, AREA):
-        raise AttributeValueError(
-            "interpolation of images", expected="0, 1, 2 or 3", received=repr(kind)
-        )
-    kind = BILINEAR if kind == AREA else kind
-    centre = (rows + 0.5) * scale - 0.5
-    first = np.floor(centre).astype(int)
-    reach = 1 if kind == BILINEAR else 2
-    for step in range(1 - reach, reach + 1):
-        weight = _weights(centre - (first + step), kind)
-        np.add.at(matrix, (rows, np.clip(first + step, 0, n - 1)), weight)
-    return matrix
-
-
 def resize(x: Any, size: tuple[int, int], kind: int = BILINEAR) -> Any:
     """Resize to (width, height); integers are rounded and kept in their range."""
-    *lead, h, w, c = x.shape
-    width, height = size
-    rows = resize_matrix(int(h), height, kind)
-    columns = resize_matrix(int(w), width, kind)
-    dtype = np.dtype(x.dtype)
-    work = dtype if dtype.kind == "f" else np.dtype("float32")
-
-    def run(image: Any) -> Any:
-        y = F.cast(image, dtype=work) if dtype != work else image
-        y = F.matmul(rows.astype(work), F.reshape(y, shape=(*lead, h, w * c)))
-        y = F.reshape(y, shape=(*lead, height, w, c))
-        y = F.matmul(columns.astype(work), y)
-        if dtype.kind in "iu":
-            limits = np.iinfo(dtype)
-            y = F.floor(y + work.type(0.5))
-            y = F.cast(F.clip(y, a_min=float(limits.min), a_max=float(limits.max)), dtype=dtype)
-        return y
-
-    return call(run, x)
+    return call(lambda image: resized(image, size, kind), x)
 
 
 def crop(x: Any, left: int, top: int, width: int, height: int) -> Any:
