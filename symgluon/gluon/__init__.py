@@ -4,6 +4,7 @@ from symgluon.gluon import contrib, data, loss, metric, model_zoo, nn, rnn, util
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.parameter import Constant, DeferredInitializationError, Parameter
+from symgluon.gluon.parameter_dict import ParameterDict
 from symgluon.gluon.symbol_block import SymbolBlock
 from symgluon.gluon.trainer import Trainer
 
@@ -13,6 +14,7 @@ __all__ = [
     "DeferredInitializationError",
     "HybridBlock",
     "Parameter",
+    "ParameterDict",
     "SymbolBlock",
     "Trainer",
     "contrib",

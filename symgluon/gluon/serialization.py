@@ -48,7 +48,7 @@ def save_parameters(block: Block, filename: str, deduplicate: bool) -> None:
     """Write the parameters of `block` under their structural names."""
     arrays: dict[str, np.ndarray] = {}
     seen: set[int] = set()
-    for name, parameter in block.collect_params().items():
+    for name, parameter in block._structural_params().items():
         if deduplicate and id(parameter) in seen:
             continue
         seen.add(id(parameter))
@@ -75,7 +75,7 @@ def load_parameters(
     """Load a parameter file of any MXNet version into `block`."""
     loaded = files.load_params(filename)
     if isinstance(loaded, list):
-        if loaded and block.collect_params():
+        if loaded and block._structural_params():
             raise FormatError(
                 f"{filename} holds {len(loaded)} arrays without names; parameters are matched by "
                 "name, so it cannot be loaded",
@@ -131,7 +131,7 @@ def load_arrays(
     """
     if dtype_source not in ("current", "saved"):
         raise _SourceError(f"dtype_source is 'current' or 'saved', received {dtype_source!r}")
-    params = block.collect_params()
+    params = block._structural_params()
     arrays = _match_names(arrays, params)
     if not allow_missing:
         _check_missing(arrays, params, where)
@@ -214,7 +214,7 @@ def save_model(block: Block, prefix: str) -> None:
 
 
 def _unique(block: Block) -> list[Any]:
-    return list({id(p): p for p in block.collect_params().values()}.values())
+    return list({id(p): p for p in block._structural_params().values()}.values())
 
 
 def _describe(block: Block, params: dict[int, str], seen: dict[int, int]) -> dict[str, Any]:
