@@ -52,6 +52,7 @@ _MODULES = {
     "context": "symgluon.device",
     "device": "symgluon.device",
     "base": "symgluon.base",
+    "metric": "symgluon.gluon.metric",
     "error": "symgluon.errors",
     **{
         name: f"symgluon.{name}"
@@ -62,6 +63,7 @@ _MODULES = {
             "cli",
             "compat",
             "config",
+            "contrib",
             "distributed",
             "dtypes",
             "errors",
@@ -77,6 +79,7 @@ _MODULES = {
             "profiler",
             "quantize",
             "random",
+            "registry",
             "serve",
             "util",
         )

@@ -1,5 +1,7 @@
 """Gluon: blocks, layers and models as in MXNet 2.0."""
 
+from typing import Any
+
 from symgluon.gluon import contrib, data, loss, metric, model_zoo, nn, rnn, utils
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
@@ -26,3 +28,11 @@ __all__ = [
     "rnn",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tensor_types":  # classes of arrays, for isinstance (MXNet 1.x)
+        from symgluon.gluon import parameter
+
+        return parameter.tensor_types
+    raise AttributeError(f"module 'symgluon.gluon' has no attribute {name!r}")

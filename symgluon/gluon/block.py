@@ -888,4 +888,8 @@ def __getattr__(name: str) -> Any:
         from symgluon.gluon.symbol_block import SymbolBlock
 
         return SymbolBlock
+    if name == "_flatten":
+        from symgluon.gluon.structure import flatten_with_codes
+
+        return flatten_with_codes
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

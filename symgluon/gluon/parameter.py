@@ -784,3 +784,14 @@ class Constant(Parameter):
                 f'and new value "{req}" is ignored.',
                 stacklevel=2,
             )
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet 1.x has it in this module as well
+    if name == "ParameterDict":
+        from symgluon.gluon.parameter_dict import ParameterDict
+
+        return ParameterDict
+    if name == "tensor_types":
+        return (Array,)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -621,3 +621,13 @@ class Conv3DTranspose(_Conv):
             3, channels, kernel_size, strides, padding, dilation, groups, layout, in_channels,
             activation, use_bias, weight_initializer, bias_initializer, output_padding, **kwargs,
         )  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet 1.x has poolings and paddings in this module as well
+    from symgluon.gluon.nn import pad_layers, pool_layers
+
+    for module in (pool_layers, pad_layers):
+        if name in module.__all__:
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
