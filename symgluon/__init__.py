@@ -81,6 +81,7 @@ _MODULES = {
             "random",
             "registry",
             "serve",
+            "test_utils",
             "util",
         )
     },

@@ -24,6 +24,7 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     legacy_random,
     legacy_reduce,
     legacy_scalar,
+    legacy_image,
     legacy_shape,
     legacy_vision,
     linalg,

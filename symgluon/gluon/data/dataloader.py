@@ -12,6 +12,7 @@ from symgluon.errors import SymgluonError
 from symgluon.gluon.data.batchify import default_batchify_fn
 from symgluon.gluon.data.dataset import UseError
 from symgluon.gluon.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from symgluon.gluon.data.workers import _MultiWorkerIter  # noqa: F401  (MXNet 1.x has it here)
 from symgluon.ops.array import Array
 from symgluon.ops.state import state
 
