@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import ShapeError
+from symgluon.ir.attrs import Floats
 from symgluon.ops.apply import F
 from symgluon.ops.mx import mx_function
 
@@ -25,9 +26,7 @@ def image_to_tensor(data: Any) -> Any:
 
 
 @mx_function("_image_normalize _npx__image_normalize")
-def image_normalize(
-    data: Any, *, mean: tuple[float, ...] = (0.0,), std: tuple[float, ...] = (1.0,)
-) -> Any:
+def image_normalize(data: Any, *, mean: Floats = (0.0,), std: Floats = (1.0,)) -> Any:
     """``(data - mean) / std`` for each channel of (C, H, W) or (N, C, H, W)."""
     _check(data, "normalize")
     channels = data.shape[-3]
