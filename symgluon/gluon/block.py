@@ -223,6 +223,8 @@ class Block:
 
     # ---- names of MXNet 1.x ----------------------------------------------------------------
     prefix = OneOnly("prefix", "Beginning of the names of its parameters (MXNet 1.x).")
+    _prefix = prefix
+    _params = OneOnly("params", "Parameters that it made (MXNet 1.x).")
     name = OneOnly("name", "Its prefix without the ``_`` at the end (MXNet 1.x).")
 
     #: beginning of its name where that is not the class in small letters

@@ -176,6 +176,10 @@ class HybridBlock(Block):
     def _clear(self) -> None:
         self._cache.clear()
 
+    #: MXNet's name of it
+    def _clear_cached_op(self) -> None:
+        self._clear()
+
     # ---- deferred initialisation -----------------------------------------------------------
     def ready(self, *args: Any) -> None:
         """Give every parameter of this block its shape and values before `forward` reads them.

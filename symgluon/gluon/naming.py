@@ -184,7 +184,7 @@ class OneOnly:
     Parameters
     ----------
     what : str
-        ``prefix`` or ``name``.
+        ``prefix``, ``params`` or ``name``.
     doc : str
         Its description.
     """
@@ -202,9 +202,9 @@ class OneOnly:
                 f"{type(block).__name__!r} object has no attribute {self.what!r}: blocks have names "
                 "by prefix if they are made after symgluon.compat.install('1')"
             )
-        if self.what == "prefix":
-            return scope.prefix
-        return scope.prefix.removesuffix("_")
+        if self.what == "name":
+            return scope.prefix.removesuffix("_")
+        return getattr(scope, self.what)
 
 
 def scope_of(block: Block) -> AbstractContextManager[Any]:

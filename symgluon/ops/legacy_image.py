@@ -35,4 +35,4 @@ def image_normalize(data: Any, *, mean: Floats = (0.0,), std: Floats = (1.0,)) -
             raise ShapeError(f"normalize: {len(values)} numbers as {name} for {channels} channels")
     dtype = np.dtype(data.dtype)
     centre, width = (np.asarray(v, dtype).reshape(-1, 1, 1) for v in (mean, std))
-    return (data - centre) / width
+    return F.true_divide(F.subtract(data, centre), width)

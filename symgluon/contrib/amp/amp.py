@@ -21,6 +21,10 @@ __all__ = [
 ]
 
 
+#: whether `init` was called: never
+_amp_initialized = False
+
+
 class _NoMixedPrecisionError(SymgluonError, NotImplementedError):
     """Automatic mixed precision was asked for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.pool
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +19,7 @@ class _MultiWorkerIter:
 
     def __init__(
         self,
-        worker_pool: Any,
+        worker_pool: multiprocessing.pool.Pool,
         batchify_fn: Callable[..., Any],
         batch_sampler: Any,
         pin_memory: bool = False,

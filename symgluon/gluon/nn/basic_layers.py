@@ -10,7 +10,7 @@ from symgluon.errors import AttributeValueError
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.activations import Activation
-from symgluon.gluon.nn.common import call, data, need_float, run
+from symgluon.gluon.nn.common import call, data, like, need_float, run
 from symgluon.gluon.nn.norm_layers import (
     BatchNorm,
     BatchNormReLU,
@@ -628,8 +628,6 @@ class HybridLambda(HybridBlock):
 
 
 def _concatenate(block: Any, x: Any) -> Any:
-    from symgluon import numpy
-
     outputs = [child(x) for child in block._children.values()]
     kind = type(block).__name__
     if not outputs:
@@ -640,7 +638,7 @@ def _concatenate(block: Any, x: Any) -> Any:
                 f"{kind} concatenates one array of each child, but child {name} "
                 f"({type(child).__name__}) returned a {type(out).__name__}"
             )
-    return numpy.concatenate(outputs, axis=block.axis)
+    return like(outputs[0], F.concatenate(*outputs, axis=block.axis))
 
 
 class Concatenate(Sequential):

@@ -20,7 +20,7 @@ def heads(config: RnnConfig) -> list[str]:
 
 def make(layer: Any, config: RnnConfig, input_size: int, dtype: Any, inits: Sequence[Any]) -> None:
     """Give `layer` the parameters ``l0_i2h_weight``, ``l0_h2h_weight``, ``l0_i2h_bias``, ..."""
-    i2h, h2h, i2h_bias, h2h_bias, h2r = [*inits, *_DEFAULTS[len(inits) :]]
+    i2h, h2h, i2h_bias, h2h_bias, h2r = (*inits, *_DEFAULTS[len(inits) :])
     rows = GATES[config.mode] * config.state_size
     for head, (_, number, _) in zip(heads(config), config.slots(), strict=True):
         width = config.input_size(number, input_size or -1)
