@@ -728,7 +728,8 @@ class Constant(Parameter):
     Parameters
     ----------
     value : array
-        Its values; it is initialised to them.  Float64 of NumPy becomes float32.
+        Its values; it is initialised to them.  Float64 of NumPy becomes float32, and for arrays of
+        1.x what is no array of MXNet does.
     name : str
         Name; a block names its parameters by attribute.  MXNet 1.x has the name first, which is taken
         as well.
@@ -754,7 +755,7 @@ class Constant(Parameter):
         if isinstance(value, str):  # MXNet 1.x: Constant(name, value)
             value, name = name, value
         array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
-        if array.dtype == np.float64 and not hasattr(value, "asnumpy"):
+        if not hasattr(value, "asnumpy") and (array.dtype == np.float64 or not state.np_array):
             array = array.astype(np.float32)
         self.value = value
         super().__init__(
