@@ -47,6 +47,7 @@ class Activation(HybridBlock):
     """
 
     def __init__(self, activation: str, **kwargs: Any) -> None:
+        object.__setattr__(self, "_hint", activation)
         super().__init__(**kwargs)
         self._act_type = activation
 

@@ -673,6 +673,8 @@ class Concatenate(Sequential):
     array([[ 1.,  2., -1., -2.]])
     """
 
+    _hint = "concurrent"
+
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
@@ -717,6 +719,8 @@ class HybridConcatenate(HybridSequential):
     >>> net(mx.np.array([[1.0, 2.0]]))
     array([[ 1.,  2., -1., -2.]])
     """
+
+    _hint = "hybridconcurrent"
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from symgluon.gluon import naming
 from symgluon.gluon.nn.common import call, like
 from symgluon.gluon.rnn.recurrent import (
     HybridRecurrentCell,
@@ -204,6 +205,8 @@ class ModifierCell(HybridRecurrentCell):
     """
 
     def __init__(self, base_cell: Any, **kwargs: Any) -> None:
+        if naming.dialect() == "1":
+            kwargs.setdefault("prefix", getattr(base_cell, "prefix", "") + self._alias())
         super().__init__(**kwargs)
         self.base_cell = base_cell
 
@@ -589,6 +592,9 @@ class BidirectionalCell(HybridRecurrentCell):
     """
 
     def __init__(self, l_cell: Any, r_cell: Any, **kwargs: Any) -> None:
+        if naming.dialect() == "1":
+            kwargs.setdefault("prefix", "")
+            kwargs.pop("output_prefix", None)  # begins names of symbols only
         super().__init__(**kwargs)
         self.l_cell = l_cell
         self.r_cell = r_cell
