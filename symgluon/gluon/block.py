@@ -608,6 +608,39 @@ class Block:
             self, param_dict, device, allow_missing, ignore_extra, cast_dtype, dtype_source
         )
 
+    def save_params(self, filename: str) -> None:
+        """Save the parameters without the prefix of the block (MXNet 1.x, deprecated there).
+
+        Parameters
+        ----------
+        filename : str
+            File to write; it appears whole or not at all.
+        """
+        if self._scope is None:
+            self.save_parameters(filename)
+        else:
+            self.collect_params().save(filename, strip_prefix=self._scope.prefix)  # type: ignore[attr-defined]
+
+    def load_params(
+        self,
+        filename: str,
+        ctx: Any = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+    ) -> None:
+        """Load parameters, as :meth:`load_parameters` does (MXNet 1.x, deprecated there).
+
+        Parameters
+        ----------
+        filename : str
+            File to read.
+        ctx : Device or list of Device, optional
+            Where to put parameters that are not initialised yet.
+        allow_missing, ignore_extra : bool
+            Accept parameters that the file lacks, and names that the block lacks.
+        """
+        self.load_parameters(filename, ctx, allow_missing, ignore_extra)
+
     def save(self, prefix: str) -> None:
         """Save the tree of blocks and its parameters.
 

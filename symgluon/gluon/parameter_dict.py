@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -319,18 +320,77 @@ class ParameterDict(dict[str, Parameter]):
             For missing or extra names; nothing is loaded then.
         """
         arrays = _named_arrays(filename, restore_prefix)
-        missing = [name for name in self if name not in arrays]
-        if missing and not allow_missing:
-            raise _FileError(f"file {filename} lacks the parameters {', '.join(missing)}")
-        extra = [name for name in arrays if name not in self]
-        if extra and not ignore_extra:
-            raise _FileError(
-                f"file {filename} holds parameters that are not here: {', '.join(extra)}",
-                hint="pass ignore_extra=True, or restore_prefix= if they lack a prefix",
-            )
-        for name, parameter in self.items():
-            if name in arrays:
-                parameter._load_init(arrays[name], ctx, cast_dtype, dtype_source)
+        load_dict(
+            self, arrays, f"file {filename}", ctx, allow_missing, ignore_extra,
+            (cast_dtype, dtype_source),
+        )  # fmt: skip
+
+    def load_dict(
+        self,
+        param_dict: Mapping[str, Any],
+        ctx: Any = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+        restore_prefix: str = "",
+        cast_dtype: bool = False,
+        dtype_source: str = "current",
+    ) -> None:
+        """Load parameters from a dictionary, as :meth:`load` does from a file.
+
+        Parameters
+        ----------
+        param_dict : dict of str to array
+            By full name.
+        ctx : Device or list of Device, optional
+            Where to put parameters that are not initialised yet.
+        allow_missing, ignore_extra : bool
+            Accept parameters that it lacks, and names that are not here.
+        restore_prefix : str
+            Put in front of each name.
+        cast_dtype : bool
+            Cast instead of refusing another dtype.
+        dtype_source : str
+            To which dtype: ``"current"`` (the parameter's) or ``"saved"`` (the dictionary's).
+
+        Raises
+        ------
+        AssertionError
+            For missing or extra names; nothing is loaded then.
+        """
+        load_dict(
+            self, _plain(param_dict, restore_prefix), "the dictionary", ctx, allow_missing,
+            ignore_extra, (cast_dtype, dtype_source),
+        )  # fmt: skip
+
+
+def load_dict(
+    params: ParameterDict,
+    arrays: Mapping[str, Any],
+    where: str,
+    ctx: Any,
+    allow_missing: bool,
+    ignore_extra: bool,
+    cast: tuple[bool, str],
+) -> None:
+    """Take values by full name; nothing is taken if names lack or are too many.
+
+    Raises
+    ------
+    AssertionError
+        For missing or extra names.
+    """
+    missing = [name for name in params if name not in arrays]
+    if missing and not allow_missing:
+        raise _FileError(f"{where} lacks the parameters {', '.join(missing)}")
+    extra = [name for name in arrays if name not in params]
+    if extra and not ignore_extra:
+        raise _FileError(
+            f"{where} holds parameters that are not here: {', '.join(extra)}",
+            hint="pass ignore_extra=True, or restore_prefix= if they lack a prefix",
+        )
+    for name, parameter in params.items():
+        if name in arrays:
+            parameter._load_init(arrays[name], ctx, *cast)
 
 
 def _named_arrays(filename: str, prefix: str) -> dict[str, np.ndarray]:
@@ -341,7 +401,11 @@ def _named_arrays(filename: str, prefix: str) -> dict[str, np.ndarray]:
         if loaded:
             raise _FileError(f"file {filename} holds {len(loaded)} arrays without names")
         return {}
-    return {prefix + n.removeprefix("arg:").removeprefix("aux:"): a for n, a in loaded.items()}
+    return _plain(loaded, prefix)
+
+
+def _plain(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {prefix + n.removeprefix("arg:").removeprefix("aux:"): a for n, a in arrays.items()}
 
 
 def _numbers(value: Any) -> np.ndarray:

@@ -133,6 +133,8 @@ def load_arrays(
         raise _SourceError(f"dtype_source is 'current' or 'saved', received {dtype_source!r}")
     params = block._structural_params()
     arrays = _match_names(arrays, params)
+    if block._scope is not None:
+        arrays = _by_structure(block, arrays, params)
     if not allow_missing:
         _check_missing(arrays, params, where)
     extra = [name for name in arrays if name not in params]
@@ -156,6 +158,18 @@ def _match_names(arrays: dict[str, np.ndarray], params: dict[str, Any]) -> dict[
     if arrays and all(k.startswith(("arg:", "aux:")) for k in arrays):
         return {k[4:]: v for k, v in arrays.items()}
     return arrays
+
+
+def _by_structure(
+    block: Block, arrays: dict[str, np.ndarray], params: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """Files of MXNet 1.x may hold full names, or what follows the prefix of the block."""
+    if any(name in params for name in arrays):
+        return arrays
+    places = {id(p): n for n, p in reversed(list(params.items()))}
+    full = {n: places[id(p)] for n, p in block.collect_params().items() if id(p) in places}
+    prefix = block._scope.prefix if block._scope is not None else ""
+    return {full.get(n, full.get(prefix + n, n)): a for n, a in arrays.items()}
 
 
 def _check_missing(arrays: dict[str, np.ndarray], params: dict[str, Any], where: str) -> None:

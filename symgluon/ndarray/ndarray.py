@@ -395,6 +395,27 @@ class NDArray(Array):
             return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
         return self._new(F.expand_dims(self, axis=axis))
 
+    def split_v2(self, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False) -> Any:
+        """Split into equal parts, or at indices.
+
+        Parameters
+        ----------
+        indices_or_sections : int or sequence of int
+            Number of parts, or the places where it is cut.
+        axis : int
+            Axis, of any sign.
+        squeeze_axis : bool
+            Remove the axis, of size 1, from the parts.
+
+        Returns
+        -------
+        list of NDArray
+            The parts.
+        """
+        from symgluon.ndarray.functions import split_v2
+
+        return split_v2(self, indices_or_sections, axis, squeeze_axis)
+
     def squeeze(self, axis: Any = None, inplace: bool = False) -> Any:
         """Return the array without axes of size 1.
 

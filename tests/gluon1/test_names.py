@@ -241,3 +241,53 @@ def test_a_block_stays_what_it_was_made_as():
 )
 def test_names_that_packages_import(line):
     exec(line, {})
+
+
+# ---- operators that the packages need ----------------------------------------------------------
+def test_operators_of_1x():
+    import mxnet as mx
+    import numpy as np
+
+    x = mx.nd.array(np.arange(12).reshape(2, 2, 3), dtype="uint8")
+    t = mx.nd.image.to_tensor(x)
+    assert t.shape == (3, 2, 2)
+    np.testing.assert_allclose(t.asnumpy()[1], np.array([[1, 4], [7, 10]]) / 255, rtol=1e-6)
+    n = mx.nd.image.normalize(t, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1))
+    np.testing.assert_allclose(n.asnumpy()[1], (t.asnumpy()[1] - 0.2) / 0.25, rtol=1e-5)
+    places = mx.nd.ravel_multi_index(mx.nd.array([[3, 6, 6], [4, 5, 1]]), shape=(7, 6))
+    assert places.asnumpy().tolist() == [22, 41, 37]
+    assert mx.nd.zeros_like(t, dtype="int64").dtype == "float32"  # as in MXNet: it reads no dtype
+    assert [p.shape for p in mx.nd.ones((4, 2)).split_v2((1, 3))] == [(1, 2), (2, 2), (1, 2)]
+
+
+def test_full_names_in_files(tmp_path):
+    import mxnet as mx
+
+    net = mx.gluon.nn.HybridSequential(prefix="n_")
+    with net.name_scope():
+        net.add(mx.gluon.nn.Dense(2, in_units=3))
+    net.initialize("ones")
+    net.save_params(str(tmp_path / "p"))
+    assert set(mx.nd.load(str(tmp_path / "p"))) == {"dense0_weight", "dense0_bias"}
+    for load in ("load_params", "load_parameters"):
+        other = mx.gluon.nn.HybridSequential(prefix="o_")
+        with other.name_scope():
+            other.add(mx.gluon.nn.Dense(2, in_units=3))
+        getattr(other, load)(str(tmp_path / "p"))
+        assert other[0].weight.data().asnumpy().sum() == 6
+
+
+def test_adamw_takes_the_steps_of_mxnet():
+    import mxnet as mx
+    import numpy as np
+
+    w, g, m, v = (
+        mx.nd.array(x) for x in ([1, -2, 3], [0.5, 4, -1], [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    )
+    step = {"lr": 0.1, "eta": 0.5, "wd": 0.01, "clip_gradient": 3.0, "out": w}
+    mx.nd.contrib.adamw_update(w, g, m, v, rescale_grad=mx.nd.array([2.0]), **step)
+    after = [[0.97999, -2.023656, 2.980494], [0.19, 0.48, 0.07], [0.4006, 0.5085, 0.6034]]
+    for got, want in zip((w, m, v), after, strict=True):
+        np.testing.assert_allclose(got.asnumpy(), want, rtol=2e-6)
+    mx.nd.contrib.adamw_update(w, g, m, v, rescale_grad=float("nan"), **step)
+    np.testing.assert_allclose(w.asnumpy(), after[0], rtol=2e-6)
