@@ -197,10 +197,11 @@ class HybridBlock(Block):
             If shapes stay unknown.
         """
         params = list(self._reg_params.values())
-        if params and type(self).infer_shape is not HybridBlock.infer_shape:
-            self.infer_shape(*args)  # also where all is known: it tells data of another size
-        elif any(not p._shape_known for p in params):
+        own = type(self).infer_shape is not HybridBlock.infer_shape
+        if any(not p._shape_known for p in params):
             self.infer_shape(*args)
+        elif params and own and not one_x.defines_hybrid_forward(self):
+            self.infer_shape(*args)  # also where all is known: it tells data of another size
         waiting = [p for p in params if p._is_deferred]
         if waiting:
             with outside():

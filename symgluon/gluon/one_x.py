@@ -76,18 +76,23 @@ def call_native(block: HybridBlock, x: Any, args: Sequence[Any], kwargs: dict[st
             "hybrid_forward(self, F, x, ...), one of which every HybridBlock must"
         )
     inputs, params = _split(block, native, args, kwargs)
-    changed = {
-        n: a
-        for n, a in params.items()
-        if not any(a is cell for cell in block._reg_params[n]._cells.values())
-    }
+    changed = {n: a for n, a in params.items() if not _is_own(block, n, a)}
     if changed:
         stand_in = object.__new__(type(block))
         stand_in.__dict__.update(block.__dict__)
         for name, array in changed.items():
-            stand_in.__dict__[name] = _Given(block._reg_params[name], array)
+            given = None if array is None else _Given(block._reg_params.get(name), array)
+            stand_in.__dict__[name] = given
         block = stand_in
     return native(block, x, *inputs.pop("", ()), **inputs)
+
+
+def _is_own(block: HybridBlock, name: str, array: Any) -> bool:
+    """Whether an array is what the layer has under this name anyway."""
+    parameter = block._reg_params.get(name)
+    if parameter is None:
+        return array is None
+    return any(array is cell for cell in parameter._cells.values())
 
 
 def _native_forward(cls: type) -> Callable[..., Any] | None:
@@ -107,9 +112,11 @@ def _split(
     block: HybridBlock, native: Any, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs (positional ones under ``""``) and parameters among the arguments."""
-    params = {n: a for n, a in kwargs.items() if n in block._reg_params}
+    signature = inspect.signature(native).parameters
+    absent = {n for n in kwargs if n not in signature and n in block.__dict__}  # no bias, say
+    params = {n: a for n, a in kwargs.items() if n in block._reg_params or n in absent}
     inputs: dict[str, Any] = {n: a for n, a in kwargs.items() if n not in params}
-    taken = list(inspect.signature(native).parameters.values())
+    taken = list(signature.values())
     if any(p.kind is p.VAR_POSITIONAL for p in taken):
         inputs[""] = tuple(args)
         return inputs, params

@@ -132,3 +132,34 @@ def test_parameter_files_have_structural_names_and_exports_full_ones(tmp_path):
     net.export(str(tmp_path / "net"))
     saved = {n.split(":")[1] for n in mx.nd.load(str(tmp_path / "net-0000.params"))}
     assert saved == set(net.collect_params())
+
+
+def test_a_layer_computes_with_what_it_is_given():
+    import mxnet as mx
+
+    class Half(mx.gluon.nn.Conv2D):
+        def hybrid_forward(self, F, x, weight, bias=None):
+            part = F.slice_axis(weight, axis=1, begin=0, end=2)
+            return super().hybrid_forward(F, x, weight=part, bias=bias)
+
+    for use_bias in (False, True):
+        net = Half(3, 1, in_channels=4, use_bias=use_bias, weight_initializer="ones")
+        net.initialize()
+        for active in (False, True):
+            net.hybridize(active)
+            out = net(mx.nd.ones((1, 2, 2, 2)))
+            assert out.shape == (1, 3, 2, 2)
+            assert out.asnumpy().max() == 2
+        assert net.weight.shape == (3, 4, 1, 1)
+
+
+def test_a_bias_can_be_left_out():
+    import mxnet as mx
+
+    class Bare(mx.gluon.nn.Dense):
+        def hybrid_forward(self, F, x, weight, bias=None):
+            return super().hybrid_forward(F, x, weight, None)
+
+    net = Bare(2, weight_initializer="ones", bias_initializer="ones", in_units=3)
+    net.initialize()
+    assert net(mx.nd.ones((1, 3))).asnumpy().tolist() == [[3, 3]]
