@@ -53,6 +53,7 @@ _MODULES = {
     "context": "symgluon.device",
     "device": "symgluon.device",
     "base": "symgluon.base",
+    "metric": "symgluon.gluon.metric",
     "error": "symgluon.errors",
     **{
         name: f"symgluon.{name}"
@@ -65,6 +66,7 @@ _MODULES = {
             "cli",
             "compat",
             "config",
+            "contrib",
             "distributed",
             "dtypes",
             "errors",
@@ -88,7 +90,9 @@ _MODULES = {
             "quantize",
             "random",
             "recordio",
+            "registry",
             "serve",
+            "test_utils",
             "util",
         )
     },
@@ -105,8 +109,6 @@ _FROM_UTIL = frozenset(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "AttrScope":
-        return importlib.import_module("symgluon.attribute").AttrScope
     if name in _FROM_UTIL:
         found = globals()[name] = getattr(importlib.import_module("symgluon.util"), name)
         return found

@@ -78,14 +78,14 @@ def alias(*names: str) -> Callable[[C], C]:
     return declare
 
 
-def create(init: Any, **kwargs: Any) -> Any:
+def create(init: Any, *args: Any, **kwargs: Any) -> Any:
     """Return an initializer: itself, or made from its name.
 
     Parameters
     ----------
     init : Initializer or str
         An initializer; its name in any case; or what `Initializer.dumps` returned.
-    **kwargs : object
+    *args, **kwargs : object
         Arguments of the class, where `init` is a name.
 
     Returns
@@ -113,7 +113,7 @@ def create(init: Any, **kwargs: Any) -> Any:
         raise _NameError(
             f"there is no initializer {init!r}", hint=f"known: {', '.join(sorted(_REGISTRY))}"
         )
-    return cls(**kwargs)
+    return cls(*args, **kwargs)
 
 
 class _NameError(AttributeValueError, AssertionError):

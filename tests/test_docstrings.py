@@ -344,6 +344,8 @@ def complaints_of_class(module: str, name: str, cls: type) -> Iterator[str]:
         init = cls.__init__
         if isinstance(init, types.FunctionType) and not getattr(cls, "_is_protocol", False):
             bases = frozenset() if within(module, LAYERS) else documented_by_bases(cls, "__init__")
+            if "__init__" not in vars(cls):
+                bases |= {"prefix", "params"}  # of every block; `Block` tells them
             yield from (f"{name}: {c}" for c in parameters(doc, init, bases))
             if "__init__" in vars(cls):
                 yield from (f"{name}: {c}" for c in raises(doc, init))

@@ -18,6 +18,7 @@ LAYERS = {
     "symgluon.errors": 0,
     "symgluon.dtypes": 0,
     "symgluon.device": 0,
+    "symgluon.registry": 0,
     "symgluon.base": 0,
     "symgluon.distributed": 0,
     "symgluon.config": 0,

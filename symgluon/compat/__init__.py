@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from symgluon.gluon.naming import set_dialect
 from symgluon.util import set_np, set_np_array, set_np_shape
 
 __all__ = ["install", "uninstall"]
@@ -85,7 +86,8 @@ def install(release: str = "1") -> None:
     ----------
     release : str
         ``"1"``: the defaults of MXNet 1.x in this thread (Gluon gives `mx.nd` arrays, shapes of
-        1.x), version 1.9.1.  ``"2"``: those of MXNet 2.0.
+        1.x), version 1.9.1; blocks made from now on have its names (prefixes).  ``"2"``: those of
+        MXNet 2.0.
 
     Raises
     ------
@@ -114,6 +116,7 @@ def install(release: str = "1") -> None:
         )
     uninstall()
     sys.meta_path.insert(0, _Finder(version))
+    set_dialect(version[0])
     if version.startswith("1"):
         set_np_array(False)
         set_np_shape(False)
@@ -128,4 +131,5 @@ def uninstall() -> None:
     sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _Finder)]
     for name in [n for n in sys.modules if n == "mxnet" or n.startswith("mxnet.")]:
         del sys.modules[name]
+    set_dialect("2")
     set_np()

@@ -155,6 +155,10 @@ def full(w: SymbolWriter, op: Any, ins: Sequence[Any], node: Node) -> Any:
     return w.node("_full", shape=shape, value=float(number), dtype=dtype)
 
 
+#: how many times the size of an input a new array may be long in a file
+_MOST_TIMES = 256
+
+
 def _full_free(
     w: SymbolWriter, shape: Sequence[Any], free: Sequence[int], number: Any, node: Node
 ) -> Entry:
@@ -163,8 +167,10 @@ def _full_free(
     rest = tuple(1 if i in free else n for i, n in enumerate(shape))
     result = w.node("_full", shape=rest, value=float(number), dtype=dtype)
     for i in free:
-        source = _input_axis(node, shape[i])
-        counted = w.node("_npx_arange_like", w.entry(source[0]), axis=source[1])
+        value, axis, times = _input_axis(node, shape[i])
+        counted = w.node("_npx_arange_like", w.entry(value), axis=axis)
+        if times > 1:
+            counted = w.node("_npi_tile", counted, reps=(times,))
         zeros = w.node("_npi_multiply_scalar", w.cast(counted, dtype), scalar=0.0, is_int=False)
         place = tuple(-1 if j == i else 1 for j in range(len(shape)))
         column = w.node("_npx_reshape", zeros, newshape=place)
@@ -172,14 +178,17 @@ def _full_free(
     return result
 
 
-def _input_axis(node: Node, dim: Any) -> tuple[Value, int]:
-    """Input of the graph, and its axis, that has the size `dim`."""
+def _input_axis(node: Node, dim: Any) -> tuple[Value, int, int]:
+    """Input of the graph and its axis of which `dim` is a multiple, and how many times."""
     for value in node.outputs[0].graph.inputs:
         for axis, n in enumerate(value.type.shape or ()):
-            if isinstance(n, Dim) and same(n, dim):
-                return value, axis
+            if not isinstance(n, Dim):
+                continue
+            for times in range(1, _MOST_TIMES + 1):
+                if same(n * times, dim):
+                    return value, axis, times
     raise UnsupportedOpError(
-        f"the shape of a new array depends on {dim}, which is the size of no input",
+        f"the shape of a new array depends on {dim}, which is no multiple of the size of an input",
         hint="export with dynamic_batch=False",
     )
 

@@ -7,11 +7,13 @@ import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from symgluon.errors import SymgluonError
 from symgluon.gluon import serialization
 from symgluon.gluon.hooks import HookHandle, Hooks
+from symgluon.gluon.naming import OneOnly, Scope, make_scope, scope_of
 from symgluon.gluon.parameter import DeferredInitializationError, Parameter
 from symgluon.ops.state import state
 
@@ -39,12 +41,21 @@ class Block:
 
     A subclass makes its parameters and child blocks in ``__init__``, after ``super().__init__()``,
     and computes in ``forward``.  Parameters and blocks that are assigned as attributes are
-    registered, and parameters are named by structure (``features.0.weight``).
+    registered, and parameters are named by structure (``features.0.weight``).  A block that is made
+    after ``symgluon.compat.install('1')`` has the names of MXNet 1.x as well (``dense0_weight``).
+
+    Parameters
+    ----------
+    prefix : str, optional
+        MXNet 1.x only: beginning of the names of its parameters; ``dense0_`` and so on if left out.
+    params : ParameterDict, optional
+        MXNet 1.x only: parameters of another block, which this one shares.
 
     Raises
     ------
     TypeError
-        When an attribute that is a parameter or a block is assigned something of another kind.
+        When an attribute that is a parameter or a block is assigned something of another kind; for
+        `prefix` or `params` outside of the dialect of 1.x.
     RuntimeError
         When one is assigned before ``super().__init__()``.
 
@@ -80,9 +91,14 @@ class Block:
     _forward_hooks: Hooks
     _forward_pre_hooks: Hooks
     _version: int
+    #: names of MXNet 1.x; None for a block of MXNet 2.0
+    _scope: Scope | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str | None = None, params: Any = None) -> None:
         set_ = object.__setattr__
+        scope = make_scope(self, prefix, params)
+        if scope is not None:
+            set_(self, "_scope", scope)
         set_(self, "_children", OrderedDict())
         set_(self, "_reg_params", {})
         set_(self, "_forward_hooks", Hooks())
@@ -205,11 +221,52 @@ class Block:
         fn(self)
         return self
 
+    # ---- names of MXNet 1.x ----------------------------------------------------------------
+    prefix = OneOnly("prefix", "Beginning of the names of its parameters (MXNet 1.x).")
+    _prefix = prefix
+    _params = OneOnly("params", "Parameters that it made (MXNet 1.x).")
+    name = OneOnly("name", "Its prefix without the ``_`` at the end (MXNet 1.x).")
+
+    #: beginning of its name where that is not the class in small letters
+    _hint = ""
+
+    def _alias(self) -> str:
+        """Beginning of the names that blocks of this class are given."""
+        return self._hint or type(self).__name__.lower()
+
+    def name_scope(self) -> AbstractContextManager[Any]:
+        """Blocks that are made within take this block's prefix, in the dialect of MXNet 1.x.
+
+        Returns
+        -------
+        context manager
+            In the dialect of MXNet 2.0 it does nothing: there the structure names parameters.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> net = mx.gluon.nn.HybridSequential()
+        >>> with net.name_scope():
+        ...     net.add(mx.gluon.nn.Dense(2))
+        >>> list(net.collect_params())
+        ['0.weight', '0.bias']
+        """
+        return scope_of(self)
+
+    def _parameter(self, name: str, **kwargs: Any) -> Parameter:
+        """A new parameter of a layer, or the one it shares with another block (MXNet 1.x)."""
+        if self._scope is None:
+            return Parameter(name, **kwargs)
+        return self._scope.params.get(name, **kwargs)
+
     # ---- parameters ------------------------------------------------------------------------
     @property
-    def params(self) -> dict[str, Parameter]:
-        """Parameters of this block alone, by attribute; those of its children are not in it."""
-        return self._reg_params
+    def params(self) -> Any:
+        """Parameters of this block alone; those of its children are not in it.
+
+        By attribute in a dictionary; a block of MXNet 1.x has a `ParameterDict`, which makes them.
+        """
+        return self._reg_params if self._scope is None else self._scope.params
 
     def collect_params(self, select: str | None = None) -> dict[str, Parameter]:
         """Parameters of this block and of all below it, by structural name.
@@ -224,7 +281,7 @@ class Block:
         -------
         dict of str to Parameter
             In the order of the attributes, parents first.  A shared parameter stands under each
-            name.
+            name.  A block of MXNet 1.x has a `ParameterDict` of full names instead.
 
         Examples
         --------
@@ -237,12 +294,27 @@ class Block:
         {'0.weight': Parameter (shape=(2, 3), dtype=float32)}
         """
         self._warn_of_hidden_blocks()
-        found: dict[str, Parameter] = {}
-        self._collect(found, "")
+        if self._scope is not None:
+            from symgluon.gluon.parameter_dict import collect
+
+            return collect(self, select)
+        found = self._structural_params()
         if select is None:
             return found
         pattern = re.compile(select)
         return {name: p for name, p in found.items() if pattern.match(name)}
+
+    def _structural_params(self) -> dict[str, Parameter]:
+        """Parameters by structural name, in either dialect."""
+        found: dict[str, Parameter] = {}
+        self._collect(found, "")
+        return found
+
+    #: name of MXNet 1.x for it
+    def _collect_params_with_prefix(self, prefix: str = "") -> dict[str, Parameter]:
+        found: dict[str, Parameter] = {}
+        self._collect(found, prefix + "." if prefix else "")
+        return found
 
     def _warn_of_hidden_blocks(self) -> None:
         """Say which blocks lie in lists and dicts, where nobody registers them."""
@@ -413,7 +485,7 @@ class Block:
         unused = set(shared)
         for block, prefix in self._with_prefix(""):
             for name in list(block._reg_params):
-                parameter = shared.get(prefix + name)
+                parameter = dict.get(shared, prefix + name)
                 if parameter is not None:
                     unused.discard(prefix + name)
                     object.__setattr__(block, name, parameter)
@@ -535,6 +607,39 @@ class Block:
         serialization.load_dict(
             self, param_dict, device, allow_missing, ignore_extra, cast_dtype, dtype_source
         )
+
+    def save_params(self, filename: str) -> None:
+        """Save the parameters without the prefix of the block (MXNet 1.x, deprecated there).
+
+        Parameters
+        ----------
+        filename : str
+            File to write; it appears whole or not at all.
+        """
+        if self._scope is None:
+            self.save_parameters(filename)
+        else:
+            self.collect_params().save(filename, strip_prefix=self._scope.prefix)  # type: ignore[attr-defined]
+
+    def load_params(
+        self,
+        filename: str,
+        ctx: Any = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+    ) -> None:
+        """Load parameters, as :meth:`load_parameters` does (MXNet 1.x, deprecated there).
+
+        Parameters
+        ----------
+        filename : str
+            File to read.
+        ctx : Device or list of Device, optional
+            Where to put parameters that are not initialised yet.
+        allow_missing, ignore_extra : bool
+            Accept parameters that the file lacks, and names that the block lacks.
+        """
+        self.load_parameters(filename, ctx, allow_missing, ignore_extra)
 
     def save(self, prefix: str) -> None:
         """Save the tree of blocks and its parameters.
@@ -818,4 +923,8 @@ def __getattr__(name: str) -> Any:
         from symgluon.gluon.symbol_block import SymbolBlock
 
         return SymbolBlock
+    if name == "_flatten":
+        from symgluon.gluon.structure import flatten_with_codes
+
+        return flatten_with_codes
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

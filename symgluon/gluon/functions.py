@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from symgluon.gluon.structure import flatten, unflatten
@@ -28,7 +28,8 @@ def call_as_function(block: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
         leaves: list[Array] = []
         spec = flatten(out, leaves)
         given = [i for i, h in enumerate(leaves) if not _is_foreign(h, inner)]
-        graph = inner.close([leaves[i] for i in given])
+        left = list(_left_in_lists([args, kwargs], inner))
+        graph = inner.close([*[leaves[i] for i in given], *[box[key] for box, key in left]])
     resolve_dims(graph, outer.scope)
     graph.scope = outer.scope
     cells = [cell for cell, _ in inner.captures.values()]
@@ -47,7 +48,21 @@ def call_as_function(block: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
     for position, i in enumerate(given):
         handle = wrap(node.outputs[position], type(leaves[i]))
         results[i] = handle
+    for position, (box, key) in enumerate(left, len(given)):
+        box[key] = wrap(node.outputs[position], type(box[key]))
     return unflatten(spec, iter(results))
+
+
+def _left_in_lists(box: Any, inner: Region) -> Iterator[tuple[Any, Any]]:
+    """Places in lists and dictionaries of the caller where the block put arrays of its own."""
+    items: Any = box.items() if isinstance(box, dict) else enumerate(box)
+    for key, item in items:
+        if isinstance(item, list | dict | tuple):
+            yield from _left_in_lists(item, inner)
+        elif (
+            isinstance(item, Array) and not isinstance(box, tuple) and not _is_foreign(item, inner)
+        ):
+            yield box, key
 
 
 def _is_foreign(handle: Array, inner: Region) -> bool:

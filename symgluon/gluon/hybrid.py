@@ -16,6 +16,7 @@ from symgluon.errors import (
     SymgluonError,
 )
 from symgluon.gluon import export as exports
+from symgluon.gluon import one_x
 from symgluon.gluon.block import Block, _Epoch
 from symgluon.gluon.parameter import Parameter
 from symgluon.gluon.structure import flatten
@@ -118,8 +119,8 @@ class HybridBlock(Block):
     _op_hooks: list[tuple[Any, bool]]
     _signature: Any
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, prefix: str | None = None, params: Any = None) -> None:
+        super().__init__(prefix, params)
         set_ = object.__setattr__
         set_(self, "_flags", Flags())
         set_(self, "_cache", Cache())
@@ -127,6 +128,12 @@ class HybridBlock(Block):
         set_(self, "_ready", False)
         set_(self, "_op_hooks", [])
         set_(self, "_signature", None)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A class of MXNet 1.x defines `hybrid_forward`: its calls go there."""
+        super().__init_subclass__(**kwargs)
+        if "hybrid_forward" in cls.__dict__ and "forward" not in cls.__dict__:
+            cls.forward = HybridBlock.forward  # type: ignore[method-assign]
 
     #: names of the inputs in exported files, where the block knows them (`SymbolBlock`)
     _input_names: list[str] | None = None
@@ -175,6 +182,10 @@ class HybridBlock(Block):
     def _clear(self) -> None:
         self._cache.clear()
 
+    #: MXNet's name of it
+    def _clear_cached_op(self) -> None:
+        self._clear()
+
     # ---- deferred initialisation -----------------------------------------------------------
     def ready(self, *args: Any) -> None:
         """Give every parameter of this block its shape and values before `forward` reads them.
@@ -192,10 +203,11 @@ class HybridBlock(Block):
             If shapes stay unknown.
         """
         params = list(self._reg_params.values())
-        if params and type(self).infer_shape is not HybridBlock.infer_shape:
-            self.infer_shape(*args)  # also where all is known: it tells data of another size
-        elif any(not p._shape_known for p in params):
+        own = type(self).infer_shape is not HybridBlock.infer_shape
+        if any(not p._shape_known for p in params):
             self.infer_shape(*args)
+        elif params and own and not one_x.defines_hybrid_forward(self):
+            self.infer_shape(*args)  # also where all is known: it tells data of another size
         waiting = [p for p in params if p._is_deferred]
         if waiting:
             with outside():
@@ -216,6 +228,8 @@ class HybridBlock(Block):
         DeferredInitializationError
             If a shape is unknown and the block does not override this.
         """
+        if one_x.defines_hybrid_forward(self):
+            one_x.infer_shape(self, args)
         unknown = [n for n, p in self._reg_params.items() if not p._shape_known]
         if unknown:
             raise DeferredInitializationError(
@@ -246,7 +260,7 @@ class HybridBlock(Block):
                 + (", ".join(type(a).__name__ for a in args) or "nothing")
             )
         dtype = leaves[0].dtype
-        for parameter in self.collect_params().values():
+        for parameter in self._structural_params().values():
             parameter.dtype = dtype
 
     # ---- calling ---------------------------------------------------------------------------
@@ -326,9 +340,17 @@ class HybridBlock(Block):
             object.__setattr__(self, "_stamp", stamp)
         object.__setattr__(self, "_cache_epoch", _Epoch.value)
 
+    def _file_params(self) -> dict[str, Parameter]:
+        """Parameters by the names that exported files give them: full names in the dialect 1."""
+        found = self._structural_params()
+        if self._scope is None:
+            return found
+        full = {id(p): n for n, p in reversed(list(self.collect_params().items()))}
+        return {full.get(id(p), n): p for n, p in found.items()}
+
     # ---- tracing and compiling -------------------------------------------------------------
     def _trace(self, args: Sequence[Any], **kwargs: Any) -> Traced:
-        names = {id(p): n for n, p in reversed(list(self.collect_params().items()))}
+        names = {id(p): n for n, p in reversed(list(self._file_params().items()))}
 
         def name_param(parameter: Parameter) -> str:
             return names.get(id(parameter), parameter.name)
@@ -708,7 +730,7 @@ class HybridBlock(Block):
         return records
 
     def forward(self, x: Any, *args: Any) -> Any:
-        """Compute the outputs; every subclass defines it.
+        """Compute the outputs; every subclass defines this or `hybrid_forward`.
 
         Parameters
         ----------
@@ -725,9 +747,51 @@ class HybridBlock(Block):
         Raises
         ------
         NotImplementedError
-            If the subclass does not define it.
+            If the subclass defines neither.
         """
+        if one_x.defines_hybrid_forward(self):
+            return one_x.call(self, x, args)
         return super().forward(x, *args)
+
+    def hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs from functions of `F`, as blocks of MXNet 1.x are written.
+
+        Layers compute what they do with the parameters that are given, so a subclass may change
+        them first.
+
+        Parameters
+        ----------
+        F : module
+            ``mx.nd``.
+        x : array
+            First input.
+        *args : array
+            Further inputs.
+        **kwargs : array
+            Parameters of the block by attribute.
+
+        Returns
+        -------
+        array, or lists, tuples and dictionaries of arrays
+            What the block computes.
+
+        Raises
+        ------
+        NotImplementedError
+            If the class defines neither this nor `forward`.
+
+        Examples
+        --------
+        >>> import symgluon as mx
+        >>> class Doubled(mx.gluon.nn.Dense):
+        ...     def hybrid_forward(self, F, x, weight, bias=None):
+        ...         return super().hybrid_forward(F, x, weight=weight * 2, bias=bias)
+        >>> net = Doubled(2, in_units=3)
+        >>> net.initialize(init="ones")
+        >>> net(mx.np.ones((1, 3)))
+        array([[6., 6.]])
+        """
+        return one_x.call_native(self, x, args, kwargs)
 
 
 def _child_names(root: Block) -> dict[int, str]:

@@ -14,6 +14,7 @@ from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call
 from symgluon.ir.types import normalize_axis
 from symgluon.ops.apply import F
+from symgluon.ops.array import Array
 from symgluon.ops.state import state
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
 _TINY = 1e-12
 
 
-def _apply_weighting(loss: Any, weight: float | None = None, sample_weight: Any = None) -> Any:
+def _weighted(loss: Any, weight: float | None = None, sample_weight: Any = None) -> Any:
     """Multiply `loss` by `sample_weight` (an array that broadcasts) and by the number `weight`.
 
     Raises
@@ -55,6 +56,16 @@ def _apply_weighting(loss: Any, weight: float | None = None, sample_weight: Any 
             raise AssertionError(f"weight must be a number, received {type(weight).__name__}")
         loss = loss * weight
     return loss
+
+
+def _apply_weighting(*args: Any) -> Any:
+    """`_weighted`; MXNet 1.x gives the namespace ``F`` before the loss."""
+    return _weighted(*(args if isinstance(args[0], Array) else args[1:]))
+
+
+def _reshape_like(F: Any, x: Any, y: Any) -> Any:
+    """Give `x` the shape of `y` (MXNet 1.x)."""
+    return x.reshape_like(y)
 
 
 def _same_shape(x: Any, like: Any) -> Any:
@@ -135,7 +146,7 @@ class Loss(HybridBlock):
     def _mean(self, loss: Any, sample_weight: Any = None, factor: float | None = None) -> Any:
         """Weighted loss of each sample."""
         weight = self._weight if factor is None else factor
-        loss = _apply_weighting(loss, weight, sample_weight)
+        loss = _weighted(loss, weight, sample_weight)
         # 2.0's mean gives the default float whatever the dtype, 1.x's keeps it
         dtype = dtypes.default_float() if state.np_array else loss.dtype
         axes = self._other_axes(loss)
@@ -711,7 +722,7 @@ class TripletLoss(Loss):
         near = F.square(_same_shape(positive, pred) - pred)
         far = F.square(_same_shape(negative, pred) - pred)
         distance = F.sum(near - far, axis=self._other_axes(pred))
-        return _apply_weighting(F.relu(distance + self._margin), self._weight, sample_weight)
+        return _weighted(F.relu(distance + self._margin), self._weight, sample_weight)
 
 
 class PoissonNLLLoss(Loss):
@@ -1007,4 +1018,4 @@ class CTCLoss(Loss):
         loss = F.ctc_loss(
             pred, label, pred_lengths, label_lengths, blank_first=False, reserve=True
         )[0]
-        return _apply_weighting(loss, self._weight, sample_weight)
+        return _weighted(loss, self._weight, sample_weight)

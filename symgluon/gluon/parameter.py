@@ -162,8 +162,12 @@ class Parameter:
         return tuple([n if n > 0 else (zero if n == 0 else -1) for n in sizes])
 
     # ---- facts -----------------------------------------------------------------------------
+    #: the name is a full one of MXNet 1.x (`ParameterDict.get`): blocks leave it as it is
+    _fixed_name: bool = False
+
     def __repr__(self) -> str:
-        return f"Parameter (shape={self.shape}, dtype={dtypes.name(self._dtype)})"
+        name = f" {self._name}" if self._fixed_name else ""
+        return f"Parameter{name} (shape={self.shape}, dtype={dtypes.name(self._dtype)})"
 
     @property
     def name(self) -> str:
@@ -172,12 +176,14 @@ class Parameter:
 
     def _name_in_block(self, name: str) -> None:
         """The block it is assigned to names it, unless the user did."""
-        if self._name in ("weight", "const"):
+        if self._name in ("weight", "const") and not self._fixed_name:
             self._name = name
 
     @property
     def shape(self) -> Any:
-        """Shape; -1 for dimensions that are not known yet, None where nothing is known.
+        """Shape; None where nothing is known.
+
+        Dimensions that are not known yet are -1, and 0 where shapes have 1.x's meaning.
 
         Raises
         ------
@@ -186,7 +192,8 @@ class Parameter:
         """
         if self._shape is None:
             return None
-        return tuple(n if _known(n) else -1 for n in self._shape)
+        unknown = -1 if state.np_shape else 0
+        return tuple(n if _known(n) else unknown for n in self._shape)
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -721,9 +728,11 @@ class Constant(Parameter):
     Parameters
     ----------
     value : array
-        Its values; it is initialised to them.  Float64 of NumPy becomes float32.
+        Its values; it is initialised to them.  Float64 of NumPy becomes float32, and for arrays of
+        1.x what is no array of MXNet does.
     name : str
-        Name; a block names its parameters by attribute.
+        Name; a block names its parameters by attribute.  MXNet 1.x has the name first, which is taken
+        as well.
 
     Notes
     -----
@@ -740,11 +749,13 @@ class Constant(Parameter):
     array([[1., 2.]], dtype=float32)
     """
 
-    def __init__(self, value: Any, name: str = "const") -> None:
+    def __init__(self, value: Any, name: Any = "const") -> None:
         from symgluon import initializer
 
+        if isinstance(value, str):  # MXNet 1.x: Constant(name, value)
+            value, name = name, value
         array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
-        if array.dtype == np.float64 and not hasattr(value, "asnumpy"):
+        if not hasattr(value, "asnumpy") and (array.dtype == np.float64 or not state.np_array):
             array = array.astype(np.float32)
         self.value = value
         super().__init__(
@@ -758,7 +769,8 @@ class Constant(Parameter):
         self._shape = array.shape  # sizes of 0 are meant
 
     def __repr__(self) -> str:
-        return f"Constant (shape={self.shape}, dtype={dtypes.name(self.dtype)})"
+        name = f" {self._name}" if self._fixed_name else ""
+        return f"Constant{name} (shape={self.shape}, dtype={dtypes.name(self.dtype)})"
 
     @property
     def grad_req(self) -> str:
@@ -773,3 +785,14 @@ class Constant(Parameter):
                 f'and new value "{req}" is ignored.',
                 stacklevel=2,
             )
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet 1.x has it in this module as well
+    if name == "ParameterDict":
+        from symgluon.gluon.parameter_dict import ParameterDict
+
+        return ParameterDict
+    if name == "tensor_types":
+        return (Array,)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -48,7 +48,7 @@ def save_parameters(block: Block, filename: str, deduplicate: bool) -> None:
     """Write the parameters of `block` under their structural names."""
     arrays: dict[str, np.ndarray] = {}
     seen: set[int] = set()
-    for name, parameter in block.collect_params().items():
+    for name, parameter in block._structural_params().items():
         if deduplicate and id(parameter) in seen:
             continue
         seen.add(id(parameter))
@@ -75,7 +75,7 @@ def load_parameters(
     """Load a parameter file of any MXNet version into `block`."""
     loaded = files.load_params(filename)
     if isinstance(loaded, list):
-        if loaded and block.collect_params():
+        if loaded and block._structural_params():
             raise FormatError(
                 f"{filename} holds {len(loaded)} arrays without names; parameters are matched by "
                 "name, so it cannot be loaded",
@@ -131,8 +131,10 @@ def load_arrays(
     """
     if dtype_source not in ("current", "saved"):
         raise _SourceError(f"dtype_source is 'current' or 'saved', received {dtype_source!r}")
-    params = block.collect_params()
+    params = block._structural_params()
     arrays = _match_names(arrays, params)
+    if block._scope is not None:
+        arrays = _by_structure(block, arrays, params)
     if not allow_missing:
         _check_missing(arrays, params, where)
     extra = [name for name in arrays if name not in params]
@@ -156,6 +158,18 @@ def _match_names(arrays: dict[str, np.ndarray], params: dict[str, Any]) -> dict[
     if arrays and all(k.startswith(("arg:", "aux:")) for k in arrays):
         return {k[4:]: v for k, v in arrays.items()}
     return arrays
+
+
+def _by_structure(
+    block: Block, arrays: dict[str, np.ndarray], params: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """Files of MXNet 1.x may hold full names, or what follows the prefix of the block."""
+    if any(name in params for name in arrays):
+        return arrays
+    places = {id(p): n for n, p in reversed(list(params.items()))}
+    full = {n: places[id(p)] for n, p in block.collect_params().items() if id(p) in places}
+    prefix = block._scope.prefix if block._scope is not None else ""
+    return {full.get(n, full.get(prefix + n, n)): a for n, a in arrays.items()}
 
 
 def _check_missing(arrays: dict[str, np.ndarray], params: dict[str, Any], where: str) -> None:
@@ -214,7 +228,7 @@ def save_model(block: Block, prefix: str) -> None:
 
 
 def _unique(block: Block) -> list[Any]:
-    return list({id(p): p for p in block.collect_params().values()}.values())
+    return list({id(p): p for p in block._structural_params().values()}.values())
 
 
 def _describe(block: Block, params: dict[int, str], seen: dict[int, int]) -> dict[str, Any]:

@@ -63,3 +63,35 @@ def unflatten(spec: Any, leaves: Any) -> Any:
         return dict(zip(spec[1], [unflatten(s, leaves) for s in spec[2:]], strict=True))
     items = [unflatten(s, leaves) for s in spec[1:]]
     return items if kind == "list" else tuple(items)
+
+
+def flatten_with_codes(args: Any, inout_str: str) -> tuple[list[Any], Any]:
+    """Return the arrays of nested lists, and the nesting, in the form MXNet 1.x has for it.
+
+    Parameters
+    ----------
+    args : array, None, or nested list or tuple of them
+        What to flatten.
+    inout_str : str
+        What it is, for messages.
+
+    Returns
+    -------
+    list
+        Arrays and Nones in order.
+    int or list
+        0 for an array, -1 for None, a list for a list.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if isinstance(args, list | tuple):
+        parts = [flatten_with_codes(item, inout_str) for item in args]
+        return [leaf for leaves, _ in parts for leaf in leaves], [code for _, code in parts]
+    if args is None or isinstance(args, Array):
+        return [args], -1 if args is None else 0
+    raise ValueError(
+        f"{inout_str} holds a {type(args).__name__}: expected arrays, or nested lists of them"
+    )

@@ -386,3 +386,16 @@ def split_rnn_params(
             weights[f"{head}h2r_weight"] = part[2]
         biases[f"{head}i2h_bias"], biases[f"{head}h2h_bias"] = part[3], part[4]
     return {k: wrap(v.copy(), type(param)) for k, v in {**weights, **biases}.items()}
+
+
+def _get_repo_url() -> str:
+    """Where MXNet's files are; the variable ``MXNET_GLUON_REPO`` says another place."""
+    url = os.environ.get(
+        "MXNET_GLUON_REPO", "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/"
+    )
+    return url if url.endswith("/") else url + "/"
+
+
+def _get_repo_file_url(namespace: str, filename: str) -> str:
+    """Address of a file of that place."""
+    return f"{_get_repo_url()}{namespace}/{filename}"

@@ -9,6 +9,13 @@ from typing import Any
 
 from symgluon.ndarray.ndarray import NDArray
 
+#: NumPy's front end beside the operators: `F` of `hybrid_forward` has both
+_FRONTS = {
+    "np": "symgluon.numpy",
+    "numpy": "symgluon.numpy",
+    "npx": "symgluon.numpy_extension",
+    "numpy_extension": "symgluon.numpy_extension",
+}
 _SPACES = ("contrib", "random", "linalg", "image", "op", "_internal", "sparse")
 
 
@@ -21,7 +28,9 @@ def fluent(name: str) -> Callable[..., Any]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SPACES:
+    if name in _FRONTS:
+        found: Any = importlib.import_module(_FRONTS[name])
+    elif name in _SPACES:
         spaces = importlib.import_module("symgluon.ndarray.spaces")
         found = getattr(spaces, name)
     elif hasattr(own := importlib.import_module("symgluon.ndarray.functions"), name):

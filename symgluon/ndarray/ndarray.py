@@ -375,6 +375,86 @@ class NDArray(Array):
         other._seen = self._content()
         return other
 
+    def expand_dims(self, axis: int, inplace: bool = False) -> Any:
+        """Return the array with one more axis of size 1.
+
+        Parameters
+        ----------
+        axis : int
+            Its place, of any sign.
+        inplace : bool
+            Return a view instead of a copy.
+
+        Returns
+        -------
+        NDArray
+            The array.
+        """
+        if inplace:
+            at = axis if axis >= 0 else axis + len(self.shape) + 1
+            return self.reshape((*self.shape[:at], 1, *self.shape[at:]))
+        return self._new(F.expand_dims(self, axis=axis))
+
+    def split_v2(self, indices_or_sections: Any, axis: int = 0, squeeze_axis: bool = False) -> Any:
+        """Split into equal parts, or at indices.
+
+        Parameters
+        ----------
+        indices_or_sections : int or sequence of int
+            Number of parts, or the places where it is cut.
+        axis : int
+            Axis, of any sign.
+        squeeze_axis : bool
+            Remove the axis, of size 1, from the parts.
+
+        Returns
+        -------
+        list of NDArray
+            The parts.
+        """
+        from symgluon.ndarray.functions import split_v2
+
+        return split_v2(self, indices_or_sections, axis, squeeze_axis)
+
+    def squeeze(self, axis: Any = None, inplace: bool = False) -> Any:
+        """Return the array without axes of size 1.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            Which; all if left out.
+        inplace : bool
+            Return a view instead of a copy.
+
+        Returns
+        -------
+        NDArray
+            The array.
+        """
+        from symgluon.ops.mx import bind_cached
+
+        found = self._new(bind_cached("squeeze", {"axis": axis})(self)[0])
+        return self.reshape(found.shape) if inplace else found
+
+    def flatten(self, inplace: bool = False) -> Any:
+        """Return the array with all axes but the first merged.
+
+        Parameters
+        ----------
+        inplace : bool
+            Return a view instead of a copy.
+
+        Returns
+        -------
+        NDArray
+            The array.
+        """
+        if inplace:
+            return self.reshape((self.shape[0], -1))
+        from symgluon.ops.mx import bind_cached
+
+        return self._new(bind_cached("Flatten", {})(self)[0])
+
     def broadcast_to(self, shape: Any) -> Any:
         """Broadcast to `shape`."""
         return self._new(F.broadcast_to(self, shape=tuple(shape)))

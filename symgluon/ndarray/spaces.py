@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from symgluon.errors import UnsupportedOpError
+from symgluon.ndarray import updates
 from symgluon.ndarray.front import function
 from symgluon.ndarray.ndarray import NDArray
 from symgluon.ops.mx import table
 
 
-class Space(SimpleNamespace):
+class Space(ModuleType):
     """A namespace of the operators whose names begin with one of some prefixes.
 
     Parameters
@@ -34,8 +35,8 @@ class Space(SimpleNamespace):
         make: Callable[[str, str], Callable[..., Any]] | None = None,
         **own: Any,
     ) -> None:
-        super().__init__(**own)
-        self.__name__ = name
+        super().__init__(name)
+        self.__dict__.update(own)
         self._prefixes = prefixes
         self._make = make or _array_function
 
@@ -78,8 +79,10 @@ def _sparse(name: str) -> Callable[..., Any]:
 
 
 contrib = Space(
-    "nd.contrib", "_contrib_", **{n: _control(n) for n in ("foreach", "while_loop", "cond")}
-)
+    "nd.contrib", "_contrib_",
+    **{n: _control(n) for n in ("foreach", "while_loop", "cond")},
+    **{n: getattr(updates, n) for n in updates.__all__},
+)  # fmt: skip
 linalg = Space("nd.linalg", "_linalg_", "linalg_")
 image = Space("nd.image", "_image_")
 op = Space("nd.op", "")

@@ -304,7 +304,7 @@ class ndarray(NDArray):
             axes = () if axes[0] is None else tuple(axes[0])
         return self._new(F.transpose(self, axes=tuple(axes) or None))
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: str = "C") -> Any:  # type: ignore[override]
         """Return a 1-d copy; `order` as of `np.reshape`."""
         return self.reshape(-1, order=order)
 

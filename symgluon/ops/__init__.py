@@ -19,6 +19,7 @@ from symgluon.ops import (  # noqa: F401  (importing a family declares its opera
     index,
     join,
     legacy_extra,
+    legacy_image,
     legacy_loss,
     legacy_nn,
     legacy_random,

@@ -39,6 +39,31 @@ def _onnx_softsign(g: Any, x: Any) -> Any:
     return g.Div(x, g.Add(g.Abs(x), one(g, g.dtype(x))))
 
 
+#: coefficients of Lanczos' series for g = 5 (C. Lanczos, 1964)
+_LANCZOS = (76.18009172947146, -86.50532032941677, 24.01409824083091, -1.231739572450155,
+            0.1208650973866179e-2, -0.5395239384953e-5)  # fmt: skip
+
+
+def _onnx_gammaln(g: Any, x: Any) -> Any:
+    """Emit log|gamma(x)| by Lanczos' series, reflected for x < 1/2; exact to float32."""
+    dtype = g.dtype(x)
+
+    def number(value: float) -> Any:
+        return g.const(np.asarray(value, dtype))
+
+    half, pi = number(0.5), number(np.pi)
+    low = g.Less(x, half)
+    z = g.Where(low, g.Neg(x), g.Sub(x, number(1.0)))  # gamma(z + 1), z >= -1/2
+    series = number(1.000000000190015)
+    for i, coefficient in enumerate(_LANCZOS, 1):
+        series = g.Add(series, g.Div(number(coefficient), g.Add(z, number(float(i)))))
+    t = g.Add(z, number(5.5))
+    scaled = g.Log(g.Mul(series, number(2.5066282746310002)))
+    value = g.Add(g.Sub(g.Mul(g.Add(z, half), g.Log(t)), t), scaled)
+    mirror = g.Sub(g.Log(g.Div(pi, g.Abs(g.Sin(g.Mul(pi, x))))), value)
+    return g.Where(low, mirror, value)
+
+
 def _onnx_softplus(g: Any, x: Any, dtype: Any) -> Any:
     """Emit Softplus; ONNX Runtime has none for float64: max(x, 0) + log(1 + exp(-|x|)) there."""
     if dtype != np.float64:
@@ -64,7 +89,7 @@ unary("erfinv", special.erfinv, grad=lambda ct, y, x: ct * (F.exp(y * y) / TWO_O
       mx="erfinv:same _npx_erfinv", samples=within(-0.9, 0.9))  # fmt: skip
 unary("gamma", special.gamma, grad=lambda ct, y, x: ct * (y * F.digamma(x)),
       mx="gamma:same _sparse_gamma:same _npx_gamma", samples=POSITIVE)  # fmt: skip
-unary("gammaln", special.gammaln, grad=lambda ct, y, x: ct * F.digamma(x),
+unary("gammaln", special.gammaln, grad=lambda ct, y, x: ct * F.digamma(x), onnx=_onnx_gammaln,
       mx="gammaln:same _sparse_gammaln:same _npx_gammaln", samples=POSITIVE)  # fmt: skip
 unary("digamma", lambda x: special.polygamma(0, x),
       grad=lambda ct, y, x: ct * F.polygamma(x, n=1),

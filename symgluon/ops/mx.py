@@ -250,6 +250,10 @@ def lookup(name: str) -> MxTarget:
     return found
 
 
+#: attributes that MXNet takes without reading them: the result has the dtype of the operand
+_UNREAD = {"zeros_like": ("dtype",), "ones_like": ("dtype",)}
+
+
 def bind(name: str, attrs: Mapping[str, Any]) -> Bound:
     """Parse the attributes (text as in symbol files, or Python values) of the operator `name`.
 
@@ -270,6 +274,8 @@ def bind(name: str, attrs: Mapping[str, Any]) -> Bound:
             raise AttributeValueError(f"{name}: attribute {', '.join(missing)} is required")
         given = {**target.defaults, **values}
         return Bound(name, target, given, before, after, *_counts(target))
+    if name in _UNREAD:
+        given = {k: v for k, v in given.items() if k not in _UNREAD[name]}
     kinds = {k: f.kind for k, f in target.fields.items()}
     bound = target(**_attrs.parse_all(name, kinds, given))
     return Bound(name, bound, {}, before, after, *_counts(bound))

@@ -164,6 +164,15 @@ def unravel_index(data: Any, *, shape: Shape) -> Any:
     return F.stack(*reversed(rows), axis=0)
 
 
+@mx_function("_ravel_multi_index ravel_multi_index")
+def ravel_multi_index(data: Any, *, shape: Shape) -> Any:
+    """Return places in a flattened array of `shape` from coordinates, one row an axis."""
+    place = F.index(data, index=(0,))
+    for axis, n in enumerate(shape[1:], 1):
+        place = place * n + F.index(data, index=(axis,))
+    return place
+
+
 @mx_function("_contrib_index_array")
 def index_array(data: Any, *, axes: Ints | None = None) -> Any:
     """Return the coordinates of every element (of some axes), in the last axis, int64."""

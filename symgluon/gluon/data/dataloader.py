@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import multiprocessing.reduction
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,9 +12,25 @@ from symgluon.errors import SymgluonError
 from symgluon.gluon.data.batchify import default_batchify_fn
 from symgluon.gluon.data.dataset import UseError
 from symgluon.gluon.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from symgluon.gluon.data.workers import _MultiWorkerIter  # noqa: F401  (MXNet 1.x has it here)
+from symgluon.ops.array import Array
 from symgluon.ops.state import state
 
-__all__ = ["DataLoader", "default_batchify_fn"]
+__all__ = ["DataLoader", "default_batchify_fn", "default_mp_batchify_fn"]
+
+#: MXNet's function for worker processes; workers are threads here, so it is the same
+default_mp_batchify_fn = default_batchify_fn
+#: what MXNet 1.x pickles batches with
+ForkingPickler = multiprocessing.reduction.ForkingPickler
+
+
+def _as_in_context(data: Any, ctx: Any) -> Any:
+    """Copy the arrays of nested lists to a device."""
+    if isinstance(data, Array):
+        return data.as_in_context(ctx)  # type: ignore[attr-defined]
+    if isinstance(data, list | tuple):
+        return [_as_in_context(each, ctx) for each in data]
+    return data
 
 
 class DataLoader:

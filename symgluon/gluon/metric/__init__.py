@@ -4,6 +4,8 @@ A metric takes labels and predictions of a batch (`update`) and tells the score 
 Everything is computed in NumPy, in float64.
 """
 
+from typing import Any
+
 from symgluon.gluon.metric.base import (
     CompositeEvalMetric,
     CustomMetric,
@@ -67,3 +69,11 @@ __all__ = [
     "predict_with_threshold",
     "register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ndarray":  # MXNet 1.x has it in this module as well
+        from symgluon import ndarray
+
+        return ndarray
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

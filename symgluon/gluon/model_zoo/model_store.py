@@ -12,6 +12,8 @@ from symgluon.errors import SymgluonError
 
 __all__ = ["get_model_file", "purge"]
 
+#: MXNet's check sums of pretrained weights: the store is closed, so there are none
+_model_sha1: dict[str, str] = {}
 _ROOT = os.path.join("~", ".mxnet", "models")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call, data
-from symgluon.gluon.parameter import Parameter
 from symgluon.ops import legacy_nn
 from symgluon.ops.apply import F
 
@@ -48,6 +47,7 @@ class Activation(HybridBlock):
     """
 
     def __init__(self, activation: str, **kwargs: Any) -> None:
+        object.__setattr__(self, "_hint", activation)
         super().__init__(**kwargs)
         self._act_type = activation
 
@@ -144,7 +144,7 @@ class PReLU(HybridBlock):
         from symgluon import initializer
 
         init = initializer.Constant(0.25) if alpha_initializer is None else alpha_initializer
-        self.alpha = Parameter("alpha", shape=(in_channels,), init=init)
+        self.alpha = self._parameter("alpha", shape=(in_channels,), init=init)
 
     def forward(self, x: Any) -> Any:
         """Apply the activation to every entry of `x`."""
@@ -252,12 +252,12 @@ class GELU(HybridBlock):
     array([-0.159,  0.841], dtype=float32)
     """
 
-    def __init__(self, approximation: str = "erf") -> None:
+    def __init__(self, approximation: str = "erf", **kwargs: Any) -> None:
         if approximation not in ("erf", "tanh"):
             raise ValueError(
                 f"Unsupported mode! Only 'erf' and 'tanh' are supported. Received {approximation!r}"
             )
-        super().__init__()
+        super().__init__(**kwargs)
         self._approximation = approximation
 
     def forward(self, x: Any) -> Any:

@@ -10,7 +10,7 @@ from symgluon.errors import AttributeValueError
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.activations import Activation
-from symgluon.gluon.nn.common import call, data, need_float, run
+from symgluon.gluon.nn.common import call, data, like, need_float, run
 from symgluon.gluon.nn.norm_layers import (
     BatchNorm,
     BatchNormReLU,
@@ -19,12 +19,12 @@ from symgluon.gluon.nn.norm_layers import (
     LayerNorm,
     SyncBatchNorm,
 )
-from symgluon.gluon.parameter import Parameter
 from symgluon.ir.op import OPS
 from symgluon.ir.types import normalize_axis
 from symgluon.ops import legacy_nn, legacy_shape
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
+from symgluon.ops.state import state
 
 __all__ = [
     "BatchNorm",
@@ -266,15 +266,16 @@ class Dense(HybridBlock):
         self._in_units = in_units
         self._op = OPS["dense"](num_hidden=units, flatten=flatten)
         width = in_units if in_units else -1
-        self.weight = Parameter("weight", shape=(units, width), dtype=dtype,
+        self.weight = self._parameter("weight", shape=(units, width), dtype=dtype,
                                 init=weight_initializer, allow_deferred_init=True)  # fmt: skip
         self.bias = (
-            Parameter("bias", shape=(units,), dtype=dtype, init=bias_initializer,
+            self._parameter("bias", shape=(units,), dtype=dtype, init=bias_initializer,
                       allow_deferred_init=True)
             if use_bias
             else None
         )  # fmt: skip
-        self.act = Activation(activation) if activation is not None else None
+        with self.name_scope():
+            self.act = Activation(activation) if activation is not None else None
 
     def infer_shape(self, x: Any, *args: Any) -> None:
         """Set the input size of the weight from `x`."""
@@ -415,7 +416,7 @@ class Embedding(HybridBlock):
         self._input_dim = input_dim
         self._output_dim = output_dim
         self._op = OPS["embedding"](input_dim=input_dim, output_dim=output_dim)
-        self.weight = Parameter("weight", shape=(input_dim, output_dim), init=weight_initializer,
+        self.weight = self._parameter("weight", shape=(input_dim, output_dim), init=weight_initializer,
                                 dtype=dtype, allow_deferred_init=True,
                                 grad_stype="row_sparse" if sparse_grad else "default")  # fmt: skip
 
@@ -491,7 +492,14 @@ class Identity(HybridBlock):
 
 # ---- functions as blocks -----------------------------------------------------------------------
 def _named(function: Any, where: str) -> tuple[Callable[..., Any], str]:
-    """Return the function and its name; a string names one of ``mx.np`` or ``mx.npx``."""
+    """Return the function and its name; a string names one of ``mx.np``, ``mx.npx`` (1.x: ``nd``)."""
+    if isinstance(function, str) and not state.np_array:
+        from symgluon import ndarray
+
+        found = getattr(ndarray, function, None)
+        if found is None:
+            raise AssertionError(f"Function name {function} is not found in ndarray.")
+        return found, function
     if isinstance(function, str):
         from symgluon import numpy, numpy_extension
 
@@ -513,7 +521,8 @@ class Lambda(Block):
     Parameters
     ----------
     function : callable or str
-        The function, or the name of one in ``mx.np`` or, where there is none, in ``mx.npx``.
+        The function, or the name of one in ``mx.np`` or, where there is none, in ``mx.npx`` (in
+        ``mx.nd`` for arrays of 1.x).
 
     Inputs
     ------
@@ -545,8 +554,8 @@ class Lambda(Block):
     array([2.])
     """
 
-    def __init__(self, function: Any) -> None:
-        super().__init__()
+    def __init__(self, function: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._func_impl, self._func_name = _named(function, "lambda")
 
     def forward(self, *args: Any) -> Any:
@@ -563,7 +572,8 @@ class HybridLambda(HybridBlock):
     Parameters
     ----------
     function : callable or str
-        The function, or the name of one in ``mx.np`` or, where there is none, in ``mx.npx``.
+        The function, or the name of one in ``mx.np`` or, where there is none, in ``mx.npx`` (in
+        ``mx.nd`` for arrays of 1.x).  In a block of MXNet 1.x a callable takes ``F`` first.
 
     Inputs
     ------
@@ -600,12 +610,17 @@ class HybridLambda(HybridBlock):
     HybridLambda(square)
     """
 
-    def __init__(self, function: Any) -> None:
-        super().__init__()
+    def __init__(self, function: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._func, self._func_name = _named(function, "lambda")
+        self._takes_f = self._scope is not None and not isinstance(function, str)
 
     def forward(self, x: Any, *args: Any) -> Any:
-        """Call the function on `x` and `args`."""
+        """Call the function on `x` and `args` (1.x: on ``F``, `x` and `args`)."""
+        if self._takes_f:
+            from symgluon import ndarray
+
+            return self._func(ndarray, x, *args)
         return self._func(x, *args)
 
     def __repr__(self) -> str:
@@ -613,8 +628,6 @@ class HybridLambda(HybridBlock):
 
 
 def _concatenate(block: Any, x: Any) -> Any:
-    from symgluon import numpy
-
     outputs = [child(x) for child in block._children.values()]
     kind = type(block).__name__
     if not outputs:
@@ -625,7 +638,7 @@ def _concatenate(block: Any, x: Any) -> Any:
                 f"{kind} concatenates one array of each child, but child {name} "
                 f"({type(child).__name__}) returned a {type(out).__name__}"
             )
-    return numpy.concatenate(outputs, axis=block.axis)
+    return like(outputs[0], F.concatenate(*outputs, axis=block.axis))
 
 
 class Concatenate(Sequential):
@@ -660,8 +673,10 @@ class Concatenate(Sequential):
     array([[ 1.,  2., -1., -2.]])
     """
 
-    def __init__(self, axis: int = -1) -> None:
-        super().__init__()
+    _hint = "concurrent"
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
@@ -705,8 +720,10 @@ class HybridConcatenate(HybridSequential):
     array([[ 1.,  2., -1., -2.]])
     """
 
-    def __init__(self, axis: int = -1) -> None:
-        super().__init__()
+    _hint = "hybridconcurrent"
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.axis = axis
 
     def forward(self, x: Any) -> Any:

@@ -9,6 +9,7 @@ from symgluon.errors import DTypeError
 from symgluon.ir.op import Op
 from symgluon.ops.apply import apply
 from symgluon.ops.array import Array, wrap
+from symgluon.ops.state import state
 
 
 def like(x: Any, result: Any) -> Any:
@@ -136,6 +137,17 @@ def need_float(layer: Any, x: Any) -> None:
             f"{type(layer).__name__} needs floating-point data, received {x.dtype}",
             hint='cast it first: x.astype("float32")',
         )
+
+
+def zeros_of() -> Callable[..., Any]:
+    """Return the function that makes zeros of the front end in use, ``np.zeros`` or ``nd.zeros``."""
+    if state.np_array:
+        from symgluon import numpy
+
+        return numpy.zeros
+    from symgluon import ndarray
+
+    return ndarray.zeros  # type: ignore[no-any-return]
 
 
 _LAYOUTS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}

@@ -7,7 +7,6 @@ from typing import Any
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, check_layout, data, run, tuple_of
-from symgluon.gluon.parameter import Parameter
 from symgluon.ir.op import OPS, Op
 from symgluon.ops import legacy_nn
 
@@ -23,6 +22,8 @@ __all__ = [
 
 class _Conv(HybridBlock):
     """What the convolutions share."""
+
+    _hint = "conv"
 
     _transposed = False
     _op: Op | None = None
@@ -44,9 +45,10 @@ class _Conv(HybridBlock):
         bias_initializer: Any = "zeros",
         output_padding: Any = None,
         dtype: Any = "float32",
+        **kwargs: Any,
     ) -> None:
         check_layout(layout, rank, type(self).__name__)
-        super().__init__()
+        super().__init__(**kwargs)
         self._channels, self._in_channels = channels, in_channels
         self._layout, self._groups = layout, groups
         self._kernel = tuple_of(kernel_size, rank, "kernel_size")
@@ -62,15 +64,16 @@ class _Conv(HybridBlock):
             self._kwargs["adj"] = tuple_of(output_padding or 0, rank, "output_padding")
         # MXNet takes the channels of 3-D convolutions from the data, whatever in_channels says
         known = in_channels if rank < 3 else 0
-        self.weight = Parameter("weight", shape=self._weight_shape(known), dtype=dtype,
+        self.weight = self._parameter("weight", shape=self._weight_shape(known), dtype=dtype,
                                 init=weight_initializer, allow_deferred_init=True)  # fmt: skip
         self.bias = (
-            Parameter("bias", shape=(channels,), init=bias_initializer, dtype=dtype,
+            self._parameter("bias", shape=(channels,), init=bias_initializer, dtype=dtype,
                       allow_deferred_init=True)
             if use_bias
             else None
         )  # fmt: skip
-        self.act = Activation(activation) if activation is not None else None
+        with self.name_scope():
+            self.act = Activation(activation) if activation is not None else None
 
     def _weight_shape(self, in_channels: Any) -> tuple[Any, ...]:
         unknown = isinstance(in_channels, int) and in_channels == 0
@@ -618,3 +621,13 @@ class Conv3DTranspose(_Conv):
             3, channels, kernel_size, strides, padding, dilation, groups, layout, in_channels,
             activation, use_bias, weight_initializer, bias_initializer, output_padding, **kwargs,
         )  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # MXNet 1.x has poolings and paddings in this module as well
+    from symgluon.gluon.nn import pad_layers, pool_layers
+
+    for module in (pool_layers, pad_layers):
+        if name in module.__all__:
+            return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

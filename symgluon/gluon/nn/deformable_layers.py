@@ -35,10 +35,11 @@ class _Deformable(HybridBlock):
         activation: str | None,
         inits: tuple[Any, Any, Any, Any],
         offset_use_bias: bool,
+        **kwargs: Any,
     ) -> None:
         if layout != "NCHW":
             raise AssertionError(f"deformable convolutions have layout NCHW, received {layout!r}")
-        super().__init__()
+        super().__init__(**kwargs)
         self._channels, self._in_channels, self._groups = channels, in_channels, groups
         self._kernel = tuple_of(kernel_size, 2, "kernel_size")
         self._strides = tuple_of(strides, 2, "strides")
@@ -67,16 +68,17 @@ class _Deformable(HybridBlock):
         self.deformable_conv_bias = (
             self._bias("deformable_conv_bias", channels, bias) if use_bias else None
         )
-        self.act = Activation(activation) if activation else None
+        with self.name_scope():
+            self.act = Activation(activation) if activation else None
 
     def _weight(self, name: str, channels: int, init: Any) -> Parameter:
-        return Parameter(
+        return self._parameter(
             name, shape=self._weight_shape(channels, self._in_channels), init=init,
             allow_deferred_init=True,
         )  # fmt: skip
 
     def _bias(self, name: str, channels: int, init: Any) -> Parameter:
-        return Parameter(name, shape=(channels,), init=init, allow_deferred_init=True)
+        return self._parameter(name, shape=(channels,), init=init, allow_deferred_init=True)
 
     def _weight_shape(self, channels: int, in_channels: Any) -> tuple[Any, ...]:
         unknown = isinstance(in_channels, int) and in_channels == 0
@@ -174,6 +176,8 @@ class DeformableConvolution(_Deformable):
     array([[[[4., 4.]]]])
     """
 
+    _hint = "deformable_conv"
+
     def __init__(
         self,
         channels: int,
@@ -194,12 +198,13 @@ class DeformableConvolution(_Deformable):
         offset_use_bias: bool = True,
         op_name: str = "DeformableConvolution",
         adj: Any = None,
+        **kwargs: Any,
     ) -> None:
         inits = (weight_initializer, bias_initializer, offset_weight_initializer,
                  offset_bias_initializer)  # fmt: skip
         super().__init__(
             channels, kernel_size, strides, padding, dilation, groups, num_deformable_group, layout,
-            use_bias, in_channels, activation, inits, offset_use_bias,
+            use_bias, in_channels, activation, inits, offset_use_bias, **kwargs
         )  # fmt: skip
 
     def forward(self, x: Any) -> Any:
@@ -270,6 +275,8 @@ class ModulatedDeformableConvolution(_Deformable):
     array([[[[4., 4.]]]])
     """
 
+    _hint = "modulated_deformable_conv"
+
     _per_place = 3
 
     def __init__(
@@ -292,12 +299,13 @@ class ModulatedDeformableConvolution(_Deformable):
         offset_use_bias: bool = True,
         op_name: str = "ModulatedDeformableConvolution",
         adj: Any = None,
+        **kwargs: Any,
     ) -> None:
         inits = (weight_initializer, bias_initializer, offset_weight_initializer,
                  offset_bias_initializer)  # fmt: skip
         super().__init__(
             channels, kernel_size, strides, padding, dilation, groups, num_deformable_group, layout,
-            use_bias, in_channels, activation, inits, offset_use_bias,
+            use_bias, in_channels, activation, inits, offset_use_bias, **kwargs
         )  # fmt: skip
 
     def forward(self, x: Any) -> Any:

@@ -62,7 +62,7 @@ class _BatchNorm(HybridBlock):
         shape = (in_channels if in_channels else -1,)
 
         def vector(name: str, init: Any, req: str) -> Parameter:
-            return Parameter(name, grad_req=req, shape=shape, init=init, allow_deferred_init=True,
+            return self._parameter(name, grad_req=req, shape=shape, init=init, allow_deferred_init=True,
                              differentiable=req != "null")  # fmt: skip
 
         self.gamma = vector("gamma", gamma_initializer, "write" if scale else "null")
@@ -374,9 +374,9 @@ class _Affine(HybridBlock):
         self._axis = axis
         self._center, self._scale = center, scale
         shape = (in_channels if in_channels else -1,)
-        self.gamma = Parameter("gamma", grad_req="write" if scale else "null", shape=shape,
+        self.gamma = self._parameter("gamma", grad_req="write" if scale else "null", shape=shape,
                                init=gamma_initializer, allow_deferred_init=True)  # fmt: skip
-        self.beta = Parameter("beta", grad_req="write" if center else "null", shape=shape,
+        self.beta = self._parameter("beta", grad_req="write" if center else "null", shape=shape,
                               init=beta_initializer, allow_deferred_init=True)  # fmt: skip
 
     def _cells(self, x: Any) -> tuple[Any, Any]:
@@ -447,8 +447,11 @@ class LayerNorm(_Affine):
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
         in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(axis, center, scale, beta_initializer, gamma_initializer, in_channels)
+        super().__init__(
+            axis, center, scale, beta_initializer, gamma_initializer, in_channels, **kwargs
+        )
         self._epsilon = epsilon
         self._op = OPS["layer_norm"](axis=axis, eps=epsilon)
 
@@ -526,12 +529,15 @@ class GroupNorm(_Affine):
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
         in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
         if num_groups < 1:
             raise AttributeValueError(
                 f"GroupNorm: num_groups is at least 1, received {num_groups}"
             )
-        super().__init__(1, center, scale, beta_initializer, gamma_initializer, in_channels)
+        super().__init__(
+            1, center, scale, beta_initializer, gamma_initializer, in_channels, **kwargs
+        )
         self._num_groups, self._epsilon = num_groups, epsilon
         self._op = OPS["group_norm"](num_groups=num_groups, eps=epsilon)
 

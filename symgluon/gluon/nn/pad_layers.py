@@ -48,8 +48,8 @@ class ReflectionPad2D(HybridBlock):
              [1., 0., 1., 0.]]]])
     """
 
-    def __init__(self, padding: Any = 0) -> None:
-        super().__init__()
+    def __init__(self, padding: Any = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         if isinstance(padding, int):
             padding = (0, 0, 0, 0, padding, padding, padding, padding)
         if len(padding) != 8:
@@ -66,8 +66,8 @@ class _PixelShuffle(HybridBlock):
 
     _rank = 1
 
-    def __init__(self, factor: Any) -> None:
-        super().__init__()
+    def __init__(self, factor: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._factors = tuple_of(factor, self._rank, "factor")
 
     def forward(self, x: Any) -> Any:

@@ -28,6 +28,7 @@ __all__ = [
 class _Pooling(HybridBlock):
     """What the poolings share."""
 
+    _hint = "pool"
     _op: Any = None
 
     def __init__(
@@ -41,9 +42,10 @@ class _Pooling(HybridBlock):
         ceil_mode: bool,
         count_include_pad: bool | None = None,
         global_pool: bool = False,
+        **kwargs: Any,
     ) -> None:
         check_layout(layout, rank, type(self).__name__)
-        super().__init__()
+        super().__init__(**kwargs)
         size = tuple_of(pool_size, rank, "pool_size")
         self._kwargs: dict[str, Any] = {
             "kernel": size,
@@ -140,8 +142,11 @@ class MaxPool1D(_Pooling):
         padding: Any = 0,
         layout: str = "NCW",
         ceil_mode: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(1, "max", pool_size, strides, padding, layout, ceil_mode)
+        super().__init__(
+            1, "max", pool_size, strides, padding, layout, ceil_mode, None, False, **kwargs
+        )
 
 
 class MaxPool2D(_Pooling):
@@ -196,8 +201,11 @@ class MaxPool2D(_Pooling):
         padding: Any = 0,
         layout: str = "NCHW",
         ceil_mode: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(2, "max", pool_size, strides, padding, layout, ceil_mode)
+        super().__init__(
+            2, "max", pool_size, strides, padding, layout, ceil_mode, None, False, **kwargs
+        )
 
 
 class MaxPool3D(_Pooling):
@@ -250,8 +258,11 @@ class MaxPool3D(_Pooling):
         padding: Any = 0,
         ceil_mode: bool = False,
         layout: str = "NCDHW",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(3, "max", pool_size, strides, padding, layout, ceil_mode)
+        super().__init__(
+            3, "max", pool_size, strides, padding, layout, ceil_mode, None, False, **kwargs
+        )
 
 
 class AvgPool1D(_Pooling):
@@ -307,9 +318,19 @@ class AvgPool1D(_Pooling):
         layout: str = "NCW",
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
-            1, "avg", pool_size, strides, padding, layout, ceil_mode, count_include_pad
+            1,
+            "avg",
+            pool_size,
+            strides,
+            padding,
+            layout,
+            ceil_mode,
+            count_include_pad,
+            False,
+            **kwargs,
         )
 
 
@@ -368,9 +389,19 @@ class AvgPool2D(_Pooling):
         ceil_mode: bool = False,
         layout: str = "NCHW",
         count_include_pad: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
-            2, "avg", pool_size, strides, padding, layout, ceil_mode, count_include_pad
+            2,
+            "avg",
+            pool_size,
+            strides,
+            padding,
+            layout,
+            ceil_mode,
+            count_include_pad,
+            False,
+            **kwargs,
         )
 
 
@@ -427,9 +458,19 @@ class AvgPool3D(_Pooling):
         ceil_mode: bool = False,
         layout: str = "NCDHW",
         count_include_pad: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
-            3, "avg", pool_size, strides, padding, layout, ceil_mode, count_include_pad
+            3,
+            "avg",
+            pool_size,
+            strides,
+            padding,
+            layout,
+            ceil_mode,
+            count_include_pad,
+            False,
+            **kwargs,
         )
 
 
@@ -466,8 +507,8 @@ class GlobalMaxPool1D(_Pooling):
     array([1., 3.])
     """
 
-    def __init__(self, layout: str = "NCW") -> None:
-        super().__init__(1, "max", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCW", **kwargs: Any) -> None:
+        super().__init__(1, "max", 1, None, 0, layout, True, None, True, **kwargs)
 
 
 class GlobalMaxPool2D(_Pooling):
@@ -503,8 +544,8 @@ class GlobalMaxPool2D(_Pooling):
     array([3., 7.])
     """
 
-    def __init__(self, layout: str = "NCHW") -> None:
-        super().__init__(2, "max", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCHW", **kwargs: Any) -> None:
+        super().__init__(2, "max", 1, None, 0, layout, True, None, True, **kwargs)
 
 
 class GlobalMaxPool3D(_Pooling):
@@ -540,8 +581,8 @@ class GlobalMaxPool3D(_Pooling):
     array([ 7., 15.])
     """
 
-    def __init__(self, layout: str = "NCDHW") -> None:
-        super().__init__(3, "max", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCDHW", **kwargs: Any) -> None:
+        super().__init__(3, "max", 1, None, 0, layout, True, None, True, **kwargs)
 
 
 class GlobalAvgPool1D(_Pooling):
@@ -577,8 +618,8 @@ class GlobalAvgPool1D(_Pooling):
     array([0.5, 2.5])
     """
 
-    def __init__(self, layout: str = "NCW") -> None:
-        super().__init__(1, "avg", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCW", **kwargs: Any) -> None:
+        super().__init__(1, "avg", 1, None, 0, layout, True, None, True, **kwargs)
 
 
 class GlobalAvgPool2D(_Pooling):
@@ -614,8 +655,8 @@ class GlobalAvgPool2D(_Pooling):
     array([1.5, 5.5])
     """
 
-    def __init__(self, layout: str = "NCHW") -> None:
-        super().__init__(2, "avg", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCHW", **kwargs: Any) -> None:
+        super().__init__(2, "avg", 1, None, 0, layout, True, None, True, **kwargs)
 
 
 class GlobalAvgPool3D(_Pooling):
@@ -651,5 +692,5 @@ class GlobalAvgPool3D(_Pooling):
     array([ 3.5, 11.5])
     """
 
-    def __init__(self, layout: str = "NCDHW") -> None:
-        super().__init__(3, "avg", 1, None, 0, layout, True, global_pool=True)
+    def __init__(self, layout: str = "NCDHW", **kwargs: Any) -> None:
+        super().__init__(3, "avg", 1, None, 0, layout, True, None, True, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from symgluon.gluon import naming
 from symgluon.gluon.nn.common import call, like
 from symgluon.gluon.rnn.recurrent import (
     HybridRecurrentCell,
@@ -203,8 +204,10 @@ class ModifierCell(HybridRecurrentCell):
     Twice(RNNCell(-1 -> 2, tanh))
     """
 
-    def __init__(self, base_cell: Any) -> None:
-        super().__init__()
+    def __init__(self, base_cell: Any, **kwargs: Any) -> None:
+        if naming.dialect() == "1":
+            kwargs.setdefault("prefix", getattr(base_cell, "prefix", "") + self._alias())
+        super().__init__(**kwargs)
         self.base_cell = base_cell
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
@@ -259,8 +262,10 @@ class DropoutCell(HybridRecurrentCell):
     (array([[1., 1., 1.]]), [])
     """
 
-    def __init__(self, rate: float, axes: tuple[int, ...] = ()) -> None:
-        super().__init__()
+    _hint = "dropout"
+
+    def __init__(self, rate: float, axes: tuple[int, ...] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._rate, self._axes = rate, tuple(axes)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
@@ -346,15 +351,21 @@ class ZoneoutCell(ModifierCell):
     array([[0., 0.]])
     """
 
+    _hint = "zoneout"
+
     def __init__(
-        self, base_cell: Any, zoneout_outputs: float = 0.0, zoneout_states: float = 0.0
+        self,
+        base_cell: Any,
+        zoneout_outputs: float = 0.0,
+        zoneout_states: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         if isinstance(base_cell, BidirectionalCell):
             raise AssertionError(
                 "BidirectionalCell doesn't support zoneout since it doesn't support step. "
                 "Please add ZoneoutCell to the cells underneath instead."
             )
-        super().__init__(base_cell)
+        super().__init__(base_cell, **kwargs)
         self._zoneout_outputs, self._zoneout_states = zoneout_outputs, zoneout_states
         self._memory = StepMemory()
 
@@ -498,14 +509,17 @@ class VariationalDropoutCell(ModifierCell):
     True
     """
 
+    _hint = "vardrop"
+
     def __init__(
         self,
         base_cell: Any,
         drop_inputs: float = 0.0,
         drop_states: float = 0.0,
         drop_outputs: float = 0.0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(base_cell)
+        super().__init__(base_cell, **kwargs)
         self.drop_inputs, self.drop_states = drop_inputs, drop_states
         self.drop_outputs = drop_outputs
         self._masks = StepMemory()
@@ -577,8 +591,11 @@ class BidirectionalCell(HybridRecurrentCell):
     ((1, 4, 5), 3)
     """
 
-    def __init__(self, l_cell: Any, r_cell: Any) -> None:
-        super().__init__()
+    def __init__(self, l_cell: Any, r_cell: Any, **kwargs: Any) -> None:
+        if naming.dialect() == "1":
+            kwargs.setdefault("prefix", "")
+            kwargs.pop("output_prefix", None)  # begins names of symbols only
+        super().__init__(**kwargs)
         self.l_cell = l_cell
         self.r_cell = r_cell
 

@@ -105,10 +105,11 @@ class _ConvCell(HybridRecurrentCell):
         inits: tuple[Any, Any, Any, Any],
         conv_layout: str,
         activation: Any,
+        **kwargs: Any,
     ) -> None:
         rank = self._rank
         check_layout(conv_layout, rank, type(self).__name__)
-        super().__init__()
+        super().__init__(**kwargs)
         self._hidden_channels, self._input_shape = hidden_channels, tuple(input_shape)
         self._conv_layout, self._activation = conv_layout, activation
         hidden_kernel = tuple_of(h2h_kernel, rank, "h2h_kernel")
@@ -138,16 +139,16 @@ class _ConvCell(HybridRecurrentCell):
 
         def weight(name: str, channels: int, kernel: tuple[int, ...], init: Any) -> Parameter:
             shape = (rows, *kernel, channels) if last else (rows, channels, *kernel)
-            return Parameter(name, shape=shape, init=init, allow_deferred_init=True)
+            return self._parameter(name, shape=shape, init=init, allow_deferred_init=True)
 
         channels = max(self._input_shape[-1 if last else 0], 0) or -1
         self.i2h_weight = weight("i2h_weight", channels, self._i2h["kernel"], inits[0])
         self.h2h_weight = weight(
             "h2h_weight", self._hidden_channels, self._h2h["kernel"], inits[1]
         )
-        self.i2h_bias = Parameter("i2h_bias", shape=(rows,), init=inits[2],
+        self.i2h_bias = self._parameter("i2h_bias", shape=(rows,), init=inits[2],
                                   allow_deferred_init=True)  # fmt: skip
-        self.h2h_bias = Parameter("h2h_bias", shape=(rows,), init=inits[3],
+        self.h2h_bias = self._parameter("h2h_bias", shape=(rows,), init=inits[3],
                                   allow_deferred_init=True)  # fmt: skip
 
     def infer_shape(self, i: Any, x: Any = None, is_bidirect: bool = False) -> None:
@@ -230,6 +231,7 @@ class _ConvRNNCell(_ConvCell):
     """``activation(conv(x) + conv(h))``."""
 
     _kind = "Elman cell"
+    _hint = "conv_rnn"
 
     def forward(self, inputs: Any, states: Any) -> Any:
         """One step: (output, [output])."""
@@ -242,6 +244,7 @@ class _ConvLSTMCell(_ConvCell):
     """Long short-term memory; gates input, forget, new, output."""
 
     _kind = "Long short-term memory"
+    _hint = "conv_lstm"
     _order = "Channels of the products: input gate, forget gate, new values, output gate.  "
     _gates = 4
     _states = 2
@@ -259,6 +262,7 @@ class _ConvLSTMCell(_ConvCell):
 class _ConvGRUCell(_ConvCell):
     """Gated recurrent unit; the reset gate multiplies the hidden product after its bias."""
 
+    _hint = "conv_gru"
     _kind = "Gated recurrent unit"
     _order = "Channels of the products: reset gate, update gate, new values.  "
     _gates = 3
@@ -296,12 +300,13 @@ class _1D(_ConvCell):
         h2h_bias_initializer: Any = "zeros",
         conv_layout: str = "NCW",
         activation: Any = "tanh",
+        **kwargs: Any,
     ) -> None:
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
             input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
+            h2h_dilate, inits, conv_layout, activation, **kwargs
         )  # fmt: skip
 
 
@@ -325,12 +330,13 @@ class _2D(_ConvCell):
         h2h_bias_initializer: Any = "zeros",
         conv_layout: str = "NCHW",
         activation: Any = "tanh",
+        **kwargs: Any,
     ) -> None:
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
             input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
+            h2h_dilate, inits, conv_layout, activation, **kwargs
         )  # fmt: skip
 
 
@@ -354,12 +360,13 @@ class _3D(_ConvCell):
         h2h_bias_initializer: Any = "zeros",
         conv_layout: str = "NCDHW",
         activation: Any = "tanh",
+        **kwargs: Any,
     ) -> None:
         inits = (i2h_weight_initializer, h2h_weight_initializer, i2h_bias_initializer,
                  h2h_bias_initializer)  # fmt: skip
         super().__init__(
             input_shape, hidden_channels, i2h_kernel, h2h_kernel, i2h_pad, i2h_dilate,
-            h2h_dilate, inits, conv_layout, activation,
+            h2h_dilate, inits, conv_layout, activation, **kwargs
         )  # fmt: skip
 
 

@@ -31,14 +31,15 @@ class _GatedCell(HybridRecurrentCell):
         h2h_bias_initializer: Any,
         input_size: int,
         recurrent_size: int | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self._hidden_size, self._input_size = hidden_size, input_size
         rows = gates * hidden_size
         inner = hidden_size if recurrent_size is None else recurrent_size
 
         def parameter(name: str, shape: tuple[int, ...], init: Any) -> Parameter:
-            return Parameter(name, shape=shape, init=init, allow_deferred_init=True)
+            return self._parameter(name, shape=shape, init=init, allow_deferred_init=True)
 
         self.i2h_weight = parameter("i2h_weight", (rows, input_size or -1), i2h_weight_initializer)
         self.h2h_weight = parameter("h2h_weight", (rows, inner), h2h_weight_initializer)
@@ -161,6 +162,8 @@ class RNNCell(_GatedCell):
     (3, 4, 2)
     """
 
+    _hint = "rnn"
+
     def __init__(
         self,
         hidden_size: int,
@@ -170,9 +173,10 @@ class RNNCell(_GatedCell):
         i2h_bias_initializer: Any = "zeros",
         h2h_bias_initializer: Any = "zeros",
         input_size: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(1, hidden_size, i2h_weight_initializer, h2h_weight_initializer,
-                         i2h_bias_initializer, h2h_bias_initializer, input_size)  # fmt: skip
+                         i2h_bias_initializer, h2h_bias_initializer, input_size, **kwargs)  # fmt: skip
         self._activation = activation
 
     def forward(self, inputs: Any, states: Any) -> Any:
@@ -235,6 +239,8 @@ class LSTMCell(_GatedCell):
     (3, 4, 2)
     """
 
+    _hint = "lstm"
+
     def __init__(
         self,
         hidden_size: int,
@@ -245,9 +251,10 @@ class LSTMCell(_GatedCell):
         input_size: int = 0,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
+        **kwargs: Any,
     ) -> None:
         super().__init__(4, hidden_size, i2h_weight_initializer, h2h_weight_initializer,
-                         i2h_bias_initializer, h2h_bias_initializer, input_size)  # fmt: skip
+                         i2h_bias_initializer, h2h_bias_initializer, input_size, **kwargs)  # fmt: skip
         self._activation, self._recurrent_activation = activation, recurrent_activation
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
@@ -314,6 +321,8 @@ class GRUCell(_GatedCell):
     (3, 4, 2)
     """
 
+    _hint = "gru"
+
     def __init__(
         self,
         hidden_size: int,
@@ -324,9 +333,10 @@ class GRUCell(_GatedCell):
         input_size: int = 0,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
+        **kwargs: Any,
     ) -> None:
         super().__init__(3, hidden_size, i2h_weight_initializer, h2h_weight_initializer,
-                         i2h_bias_initializer, h2h_bias_initializer, input_size)  # fmt: skip
+                         i2h_bias_initializer, h2h_bias_initializer, input_size, **kwargs)  # fmt: skip
         self._activation, self._recurrent_activation = activation, recurrent_activation
 
     def forward(self, inputs: Any, states: Any) -> Any:
@@ -391,6 +401,8 @@ class LSTMPCell(_GatedCell):
     (3, 4, 2)
     """
 
+    _hint = "lstmp"
+
     def __init__(
         self,
         hidden_size: int,
@@ -401,12 +413,13 @@ class LSTMPCell(_GatedCell):
         i2h_bias_initializer: Any = "zeros",
         h2h_bias_initializer: Any = "zeros",
         input_size: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(4, hidden_size, i2h_weight_initializer, h2h_weight_initializer,
                          i2h_bias_initializer, h2h_bias_initializer, input_size,
-                         projection_size)  # fmt: skip
+                         projection_size, **kwargs)  # fmt: skip
         self._projection_size = projection_size
-        self.h2r_weight = Parameter("h2r_weight", shape=(projection_size, hidden_size),
+        self.h2r_weight = self._parameter("h2r_weight", shape=(projection_size, hidden_size),
                                     init=h2r_weight_initializer, allow_deferred_init=True)  # fmt: skip
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.nn.common import call, like
+from symgluon.gluon.nn.common import call, like, zeros_of
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 from symgluon.ops.state import state as flags
@@ -117,7 +117,8 @@ class RecurrentCell(Block):
         batch_size : int
             Number of samples.
         func : callable, optional
-            Makes an array from ``shape=`` and ``dtype=``; ``mx.np.zeros`` if left out.
+            Makes an array from ``shape=`` and ``dtype=``; that of the front end
+            in use, ``mx.np.zeros`` or ``mx.nd.zeros``, if left out.
         **kwargs : object
             Further arguments of `func`.
 
@@ -126,10 +127,7 @@ class RecurrentCell(Block):
         list of array
             A state each, in the dtype of the parameters.
         """
-        if func is None:
-            from symgluon import numpy
-
-            func = numpy.zeros
+        func = zeros_of() if func is None else func
         states = []
         for info in self.state_info(batch_size):
             info = {k: v for k, v in info.items() if k != "__layout__"}

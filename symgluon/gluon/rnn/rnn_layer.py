@@ -9,8 +9,8 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.nn.common import call, data, like
-from symgluon.gluon.parameter import Parameter
+from symgluon.gluon.nn.common import call, data, like, zeros_of
+from symgluon.gluon.rnn import _layer_params as layer_params
 from symgluon.initializer import RNNFused
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
@@ -37,10 +37,11 @@ class _RNNLayer(HybridBlock):
         dtype: Any = "float32",
         use_sequence_length: bool = False,
         inits: Sequence[Any] = (),
+        **kwargs: Any,
     ) -> None:
         if layout not in ("TNC", "NTC"):
             raise AssertionError(f"Invalid layout {layout}; must be one of ['TNC' or 'NTC']")
-        super().__init__()
+        super().__init__(**kwargs)
         self._hidden_size, self._num_layers = hidden_size, num_layers
         self._layout, self._dropout = layout, dropout
         self._dir = 2 if bidirectional else 1
@@ -50,14 +51,21 @@ class _RNNLayer(HybridBlock):
         self._dtype = dtypes.resolve(dtype)
         kind: Any = mode
         self._config = RnnConfig(kind, hidden_size, num_layers, bidirectional, projection_size)
+        if self._scope is not None:
+            layer_params.make(self, self._config, input_size, self._dtype, inits)
+            return
         size = param_size(self._config, input_size) if input_size else -1
         init = RNNFused(mode, num_layers, hidden_size, bidirectional, projection_size, *inits)
-        self.rnn_param = Parameter("rnn_param", shape=(size,), init=init,
+        self.rnn_param = self._parameter("rnn_param", shape=(size,), init=init,
                                    allow_deferred_init=True, dtype=self._dtype)  # fmt: skip
 
     def infer_shape(self, inputs: Any, *args: Any) -> None:
         """Set the length of the parameter vector from `inputs`."""
         width = int(inputs.shape[2])
+        if self._scope is not None:
+            layer_params.set_width(self, self._config, width)
+            self._input_size = width
+            return
         self.rnn_param.shape = (param_size(self._config, width),)
         self._input_size = width
 
@@ -84,7 +92,8 @@ class _RNNLayer(HybridBlock):
         batch_size : int
             Number of samples.
         func : callable, optional
-            Makes an array from ``shape=`` and ``dtype=``; ``mx.np.zeros`` if left out.
+            Makes an array from ``shape=`` and ``dtype=``; that of the front end
+            in use, ``mx.np.zeros`` or ``mx.nd.zeros``, if left out.
         **kwargs : object
             Further arguments of `func`.
 
@@ -93,10 +102,7 @@ class _RNNLayer(HybridBlock):
         list of array
             A state each, in the dtype of the parameters.
         """
-        if func is None:
-            from symgluon import numpy
-
-            func = numpy.zeros
+        func = zeros_of() if func is None else func
         states = []
         for info in self.state_info(batch_size):
             info.pop("__layout__")
@@ -125,7 +131,7 @@ class _RNNLayer(HybridBlock):
         length = sequence_length if self._use_sequence_length else None
         out, *finals = run_rnn(
             x,
-            data(self.rnn_param, inputs),
+            self._flat(inputs),
             states[0],
             states[1] if self._mode == "lstm" else None,
             length,
@@ -141,6 +147,12 @@ class _RNNLayer(HybridBlock):
         if self._layout == "NTC":
             out = call(F.transpose, out, axes=(1, 0, 2))
         return out if skip else (out, [like(inputs, s) for s in finals])
+
+    def _flat(self, inputs: Any) -> Any:
+        """All weights as one vector, on the device of `inputs`."""
+        if self._scope is not None:
+            return layer_params.flat(self, self._config, inputs)
+        return data(self.rnn_param, inputs)
 
     def _check_states(self, states: Any, batch: Any) -> None:
         infos = self.state_info(0)

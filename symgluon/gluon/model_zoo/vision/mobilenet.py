@@ -42,8 +42,10 @@ def _add_conv(
 class LinearBottleneck(HybridBlock):
     """Expand, filter each channel, project; with a shortcut where the sizes agree."""
 
-    def __init__(self, in_channels: int, channels: int, t: int, stride: int) -> None:
-        super().__init__()
+    def __init__(
+        self, in_channels: int, channels: int, t: int, stride: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
         self.use_shortcut = stride == 1 and in_channels == channels
         self.out = nn.HybridSequential()
         _add_conv(self.out, in_channels * t, relu6=True)  # MXNet has it for t = 1 too
@@ -81,8 +83,8 @@ class MobileNet(HybridBlock):
     Source: seed ``gluon.model_zoo.vision.MobileNet``; arXiv:1704.04861.
     """
 
-    def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
-        super().__init__()
+    def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.features = nn.HybridSequential()
         _add_conv(self.features, int(32 * multiplier), 3, 2, 1)
         depth = [
@@ -126,8 +128,8 @@ class MobileNetV2(HybridBlock):
     Source: seed ``gluon.model_zoo.vision.MobileNetV2``; arXiv:1801.04381.
     """
 
-    def __init__(self, multiplier: float = 1.0, classes: int = 1000) -> None:
-        super().__init__()
+    def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.features = nn.HybridSequential()
         _add_conv(self.features, int(32 * multiplier), 3, 2, 1, relu6=True)
         ins = [32] + [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3

@@ -33,8 +33,10 @@ def _pointwise(channels: int, stride: int, in_channels: int = 0, use_bias: bool 
 class _BlockV1(HybridBlock):
     """Residual unit: ``relu(body(x) + shortcut(x))``."""
 
-    def __init__(self, channels: int, stride: int, downsample: bool, in_channels: int) -> None:
-        super().__init__()
+    def __init__(
+        self, channels: int, stride: int, downsample: bool, in_channels: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
         self.body = nn.HybridSequential()
         self._layers(channels, stride, in_channels)
         if downsample:
@@ -82,9 +84,14 @@ class BasicBlockV1(_BlockV1):
     """
 
     def __init__(
-        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+        self,
+        channels: int,
+        stride: int,
+        downsample: bool = False,
+        in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(channels, stride, downsample, in_channels)
+        super().__init__(channels, stride, downsample, in_channels, **kwargs)
 
     def _layers(self, channels: int, stride: int, in_channels: int) -> None:
         self.body.add(
@@ -125,9 +132,14 @@ class BottleneckV1(_BlockV1):
     """
 
     def __init__(
-        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+        self,
+        channels: int,
+        stride: int,
+        downsample: bool = False,
+        in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(channels, stride, downsample, in_channels)
+        super().__init__(channels, stride, downsample, in_channels, **kwargs)
 
     def _layers(self, channels: int, stride: int, in_channels: int) -> None:
         self.body.add(
@@ -171,9 +183,14 @@ class BasicBlockV2(HybridBlock):
     """
 
     def __init__(
-        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+        self,
+        channels: int,
+        stride: int,
+        downsample: bool = False,
+        in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self.bn1 = nn.BatchNorm()
         self.conv1 = _conv3x3(channels, stride, in_channels)
         self.bn2 = nn.BatchNorm()
@@ -219,9 +236,14 @@ class BottleneckV2(HybridBlock):
     """
 
     def __init__(
-        self, channels: int, stride: int, downsample: bool = False, in_channels: int = 0
+        self,
+        channels: int,
+        stride: int,
+        downsample: bool = False,
+        in_channels: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         inner = channels // 4
         self.bn1 = nn.BatchNorm()
         self.conv1 = _pointwise(inner, 1)
@@ -243,10 +265,10 @@ class BottleneckV2(HybridBlock):
 
 
 class _ResNet(HybridBlock):
-    def __init__(self, layers: list[int], channels: list[int]) -> None:
+    def __init__(self, layers: list[int], channels: list[int], **kwargs: Any) -> None:
         if len(layers) != len(channels) - 1:
             raise AssertionError(f"{len(layers)} stages need {len(layers) + 1} channel numbers")
-        super().__init__()
+        super().__init__(**kwargs)
         self.features = nn.HybridSequential()
         self.output: Any
 
@@ -315,8 +337,9 @@ class ResNetV1(_ResNet):
         channels: list[int],
         classes: int = 1000,
         thumbnail: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(layers, channels)
+        super().__init__(layers, channels, **kwargs)
         self._stem(channels[0], thumbnail)
         for i, count in enumerate(layers):
             stride = 1 if i == 0 else 2
@@ -366,8 +389,9 @@ class ResNetV2(_ResNet):
         channels: list[int],
         classes: int = 1000,
         thumbnail: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(layers, channels)
+        super().__init__(layers, channels, **kwargs)
         self.features.add(nn.BatchNorm(scale=False, center=False))
         self._stem(channels[0], thumbnail)
         in_channels = channels[0]
