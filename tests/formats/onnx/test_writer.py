@@ -293,10 +293,13 @@ def test_time_is_linear_in_nodes():
             return x
 
         graph = graph_of(function, numbers(2, 2))
-        start = time.perf_counter()
-        model = build_model(graph)
-        assert len(model.graph.node) == count
-        return time.perf_counter() - start
+        spent = []
+        for _ in range(3):  # the best: a collection of garbage falls into one or another
+            start = time.process_time()
+            model = build_model(graph)
+            spent.append(time.process_time() - start)
+            assert len(model.graph.node) == count
+        return min(spent)
 
     chain(50)
     assert chain(4000) < 40 * max(chain(400), 0.01)
