@@ -32,7 +32,7 @@ class AttrScope:
 
     Notes
     -----
-    Source: seed ``mx.AttrScope``.
+    Source: MXNet's ``mx.AttrScope``.
 
     Examples
     --------

@@ -619,7 +619,7 @@ class Function:
 
     Notes
     -----
-    It works in a traced forward too.  Source: seed ``mx.autograd.Function``.
+    It works in a traced forward too.  Source: MXNet's ``mx.autograd.Function``.
 
     Examples
     --------

@@ -28,7 +28,7 @@ def do_checkpoint(prefix: str, period: int = 1) -> Callable[..., None]:
 
     Notes
     -----
-    Source: seed ``mx.callback.do_checkpoint``.
+    Source: MXNet's ``mx.callback.do_checkpoint``.
     """
     every = max(1, int(period))
 
@@ -62,7 +62,7 @@ def module_checkpoint(
 
     Notes
     -----
-    Source: seed ``mx.callback.module_checkpoint``.
+    Source: MXNet's ``mx.callback.module_checkpoint``.
     """
     every = max(1, int(period))
 
@@ -90,7 +90,7 @@ def log_train_metric(period: int, auto_reset: bool = False) -> Callable[[Any], N
 
     Notes
     -----
-    Source: seed ``mx.callback.log_train_metric``.
+    Source: MXNet's ``mx.callback.log_train_metric``.
     """
 
     def log(param: Any) -> None:
@@ -119,7 +119,7 @@ class Speedometer:
 
     Notes
     -----
-    Source: seed ``mx.callback.Speedometer``.
+    Source: MXNet's ``mx.callback.Speedometer``.
     """
 
     def __init__(self, batch_size: int, frequent: int = 50, auto_reset: bool = True) -> None:
@@ -168,7 +168,7 @@ class ProgressBar:
 
     Notes
     -----
-    Source: seed ``mx.callback.ProgressBar``.
+    Source: MXNet's ``mx.callback.ProgressBar``.
     """
 
     def __init__(self, total: int, length: int = 80) -> None:
@@ -188,7 +188,7 @@ class LogValidationMetricsCallback:
 
     Notes
     -----
-    Source: seed ``mx.callback.LogValidationMetricsCallback``.
+    Source: MXNet's ``mx.callback.LogValidationMetricsCallback``.
     """
 
     def __call__(self, param: Any) -> None:

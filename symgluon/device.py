@@ -37,7 +37,7 @@ class Device:
 
     Notes
     -----
-    Source: seed ``mx.Device``; ``Context`` is its name in 1.x.
+    Source: MXNet's ``mx.Device``; ``Context`` is its name in 1.x.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class Executor:
 
     Notes
     -----
-    Source: seed ``mx.executor.Executor``.
+    Source: MXNet's ``mx.executor.Executor``.
 
     Examples
     --------

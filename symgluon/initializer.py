@@ -1,4 +1,4 @@
-"""Initializers of parameters (seed: ``mx.init``)."""
+"""Initializers of parameters (MXNet's ``mx.init``)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from symgluon import registry
 from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.generator import generator
@@ -31,7 +32,7 @@ class InitDesc(str):
 
     Notes
     -----
-    Source: seed ``mx.init.InitDesc``.
+    Source: MXNet's ``mx.init.InitDesc``.
 
     Examples
     --------
@@ -54,7 +55,7 @@ class InitDesc(str):
         return made
 
 
-_REGISTRY: dict[str, Any] = {}
+_REGISTRY: dict[str, type] = {}
 #: ends of names that say what an array begins with
 _ONES = ("gamma", "running_var", "moving_var", "max")
 _ZEROS = ("beta", "running_mean", "moving_mean", "moving_avg", "moving_inv_var", "min")
@@ -152,7 +153,7 @@ class Initializer:
 
     Notes
     -----
-    Source: seed ``mx.init.Initializer``.
+    Source: MXNet's ``mx.init.Initializer``.
 
     Examples
     --------
@@ -271,6 +272,9 @@ class Initializer:
         return f"{type(self).__name__}({inner})"
 
 
+registry.share(Initializer, _REGISTRY)
+
+
 @register
 class Load:
     """Take values from a dictionary (or file) of arrays.
@@ -291,7 +295,7 @@ class Load:
 
     Notes
     -----
-    Source: seed ``mx.init.Load``.
+    Source: MXNet's ``mx.init.Load``.
 
     Examples
     --------
@@ -367,7 +371,7 @@ class Mixed:
 
     Notes
     -----
-    Source: seed ``mx.init.Mixed``.
+    Source: MXNet's ``mx.init.Mixed``.
 
     Examples
     --------
@@ -420,7 +424,7 @@ class Zero(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Zero``.
+    Source: MXNet's ``mx.init.Zero``.
 
     Examples
     --------
@@ -443,7 +447,7 @@ class One(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.One``.
+    Source: MXNet's ``mx.init.One``.
 
     Examples
     --------
@@ -470,7 +474,7 @@ class Constant(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Constant``.
+    Source: MXNet's ``mx.init.Constant``.
 
     Examples
     --------
@@ -506,7 +510,7 @@ class Uniform(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Uniform``.
+    Source: MXNet's ``mx.init.Uniform``.
 
     Examples
     --------
@@ -536,7 +540,7 @@ class Normal(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Normal``.
+    Source: MXNet's ``mx.init.Normal``.
 
     Examples
     --------
@@ -568,7 +572,7 @@ class Orthogonal(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Orthogonal``; arXiv:1312.6120.
+    Source: MXNet's ``mx.init.Orthogonal``; arXiv:1312.6120.
 
     Examples
     --------
@@ -617,7 +621,7 @@ class Xavier(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Xavier``; Glorot and Bengio, 2010.
+    Source: MXNet's ``mx.init.Xavier``; Glorot and Bengio, 2010.
 
     Examples
     --------
@@ -667,7 +671,7 @@ class MSRAPrelu(Xavier):
 
     Notes
     -----
-    Source: seed ``mx.init.MSRAPrelu``; arXiv:1502.01852.
+    Source: MXNet's ``mx.init.MSRAPrelu``; arXiv:1502.01852.
 
     Examples
     --------
@@ -690,7 +694,7 @@ class Bilinear(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.Bilinear``.
+    Source: MXNet's ``mx.init.Bilinear``.
 
     Examples
     --------
@@ -722,7 +726,7 @@ class LSTMBias(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.LSTMBias``.
+    Source: MXNet's ``mx.init.LSTMBias``.
 
     Examples
     --------
@@ -767,7 +771,7 @@ class RNNFused(Initializer):
 
     Notes
     -----
-    Source: seed ``mx.init.RNNFused``.
+    Source: MXNet's ``mx.init.RNNFused``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Key-value stores (seed: ``mx.kvstore``): sums over devices, and over MPI ranks.
+"""Key-value stores (MXNet's ``mx.kvstore``): sums over devices, and over MPI ranks.
 
 Logical devices share one memory, so ``local`` and ``device`` are the same store: pushed lists are
 summed, pulled values shared.  ``dist_sync`` sums over the ranks of :mod:`symgluon.distributed` too.
@@ -28,7 +28,7 @@ class KVStoreBase:
 
     Notes
     -----
-    Source: seed ``mx.kvstore.KVStoreBase``.
+    Source: MXNet's ``mx.kvstore.KVStoreBase``.
     """
 
     OPTIMIZER = "optimizer"
@@ -91,7 +91,7 @@ class KVStore(KVStoreBase):
 
     Notes
     -----
-    Source: seed ``mx.kvstore.KVStore``.
+    Source: MXNet's ``mx.kvstore.KVStore``.
 
     Examples
     --------
@@ -359,7 +359,7 @@ class DistributedStore(KVStore):
 
     Notes
     -----
-    Source: seed ``mx.kvstore``, type ``dist_sync``.
+    Source: MXNet's ``mx.kvstore``, type ``dist_sync``.
     """
 
     @property

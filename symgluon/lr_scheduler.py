@@ -1,4 +1,4 @@
-"""Learning rates that change with the number of updates (seed: ``mx.lr_scheduler``)."""
+"""Learning rates that change with the number of updates (MXNet's ``mx.lr_scheduler``)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LRScheduler:
 
     Notes
     -----
-    Source: seed ``mx.lr_scheduler.LRScheduler``.
+    Source: MXNet's ``mx.lr_scheduler.LRScheduler``.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class FactorScheduler(LRScheduler):
 
     Notes
     -----
-    Updates come in rising order.  Source: seed ``mx.lr_scheduler.FactorScheduler``.
+    Updates come in rising order.  Source: MXNet's ``mx.lr_scheduler.FactorScheduler``.
 
     Examples
     --------
@@ -206,7 +206,7 @@ class MultiFactorScheduler(LRScheduler):
 
     Notes
     -----
-    Updates come in rising order.  Source: seed ``mx.lr_scheduler.MultiFactorScheduler``.
+    Updates come in rising order.  Source: MXNet's ``mx.lr_scheduler.MultiFactorScheduler``.
 
     Examples
     --------
@@ -320,7 +320,7 @@ class PolyScheduler(_Falling):
 
     Notes
     -----
-    Source: seed ``mx.lr_scheduler.PolyScheduler``.
+    Source: MXNet's ``mx.lr_scheduler.PolyScheduler``.
 
     Examples
     --------
@@ -374,7 +374,7 @@ class CosineScheduler(_Falling):
 
     Notes
     -----
-    Source: seed ``mx.lr_scheduler.CosineScheduler``; arXiv:1608.03983.
+    Source: MXNet's ``mx.lr_scheduler.CosineScheduler``; arXiv:1608.03983.
 
     Examples
     --------

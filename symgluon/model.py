@@ -23,7 +23,7 @@ class BatchEndParam(NamedTuple):
 
     Notes
     -----
-    Source: seed ``mx.model.BatchEndParam``.
+    Source: MXNet's ``mx.model.BatchEndParam``.
     """
 
     epoch: int
@@ -57,7 +57,7 @@ def save_checkpoint(
 
     Notes
     -----
-    Source: seed ``mx.model.save_checkpoint``.
+    Source: MXNet's ``mx.model.save_checkpoint``.
     """
     start = os.fspath(prefix)
     if symbol is not None:
@@ -91,7 +91,7 @@ def load_params(
 
     Notes
     -----
-    Source: seed ``mx.model.load_params``.
+    Source: MXNet's ``mx.model.load_params``.
     """
     path = f"{os.fspath(prefix)}-{epoch:04d}.params"
     found = load(path)
@@ -134,7 +134,7 @@ def load_checkpoint(
 
     Notes
     -----
-    Source: seed ``mx.model.load_checkpoint``.
+    Source: MXNet's ``mx.model.load_checkpoint``.
 
     Examples
     --------

@@ -20,7 +20,7 @@ class NameManager:
 
     Notes
     -----
-    Source: seed ``mx.name.NameManager``.
+    Source: MXNet's ``mx.name.NameManager``.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class Prefix(NameManager):
 
     Notes
     -----
-    Source: seed ``mx.name.Prefix``.
+    Source: MXNet's ``mx.name.Prefix``.
 
     Examples
     --------

@@ -20,7 +20,7 @@ class CustomOp:
 
     Notes
     -----
-    Source: seed ``mx.operator.CustomOp``.
+    Source: MXNet's ``mx.operator.CustomOp``.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class CustomOpProp:
 
     Notes
     -----
-    What a call gives beside arrays comes to ``__init__`` as text.  Source: seed
+    What a call gives beside arrays comes to ``__init__`` as text.  Source: MXNet's
     ``mx.operator.CustomOpProp``.
     """
 

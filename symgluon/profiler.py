@@ -1,4 +1,4 @@
-"""Where the time goes: per operator, per block and per compiled graph (seed: ``mx.profiler``).
+"""Where the time goes: per operator, per block and per compiled graph (MXNet's ``mx.profiler``).
 
 ::
 

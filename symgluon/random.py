@@ -97,7 +97,7 @@ def uniform(
 
     Notes
     -----
-    Source: seed ``mx.random.uniform``; ONNX RandomUniform.
+    Source: MXNet's ``mx.random.uniform``; ONNX RandomUniform.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def normal(
 
     Notes
     -----
-    Source: seed ``mx.random.normal``; ONNX RandomNormal.
+    Source: MXNet's ``mx.random.normal``; ONNX RandomNormal.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def exponential(
 
     Notes
     -----
-    Source: seed ``mx.random.exponential``.
+    Source: MXNet's ``mx.random.exponential``.
     """
     return _draw(distributions.exponential, (scale,), shape, dtype, ctx, out)
 
@@ -274,7 +274,7 @@ def gamma(
 
     Notes
     -----
-    Source: seed ``mx.random.gamma``.
+    Source: MXNet's ``mx.random.gamma``.
     """
     return _draw(distributions.gamma, (alpha, beta), shape, dtype, ctx, out)
 
@@ -308,7 +308,7 @@ def poisson(
 
     Notes
     -----
-    Source: seed ``mx.random.poisson``.
+    Source: MXNet's ``mx.random.poisson``.
     """
     return _draw(distributions.poisson, (lam,), shape, dtype, ctx, out)
 
@@ -344,7 +344,7 @@ def binomial(
 
     Notes
     -----
-    Source: seed ``mx.random.binomial``.
+    Source: MXNet's ``mx.random.binomial``.
     """
     return _draw(distributions.binomial, (n, p), shape, dtype, ctx, out)
 
@@ -380,7 +380,7 @@ def negative_binomial(
 
     Notes
     -----
-    Source: seed ``mx.random.negative_binomial``.
+    Source: MXNet's ``mx.random.negative_binomial``.
     """
     return _draw(distributions.negative_binomial, (k, p), shape, dtype, ctx, out)
 
@@ -414,7 +414,7 @@ def generalized_negative_binomial(
 
     Notes
     -----
-    Source: seed ``mx.random.generalized_negative_binomial``.
+    Source: MXNet's ``mx.random.generalized_negative_binomial``.
     """
     return _draw(distributions.generalized_negative_binomial, (mu, alpha), shape, dtype, ctx, out)
 
@@ -450,7 +450,7 @@ def bernoulli(
 
     Notes
     -----
-    Source: seed ``mx.random.bernoulli``.
+    Source: MXNet's ``mx.random.bernoulli``.
     """
     if logit is not None:
         prob = F.sigmoid(logit) if isinstance(logit, Array) else F.sigmoid(_number(logit))
@@ -491,7 +491,7 @@ def randint(
 
     Notes
     -----
-    Source: seed ``mx.random.randint``.
+    Source: MXNet's ``mx.random.randint``.
 
     Examples
     --------

@@ -39,7 +39,7 @@ class IRHeader(NamedTuple):
 
     Notes
     -----
-    Source: seed ``mx.recordio.IRHeader``.
+    Source: MXNet's ``mx.recordio.IRHeader``.
     """
 
     flag: int
@@ -157,7 +157,7 @@ class MXRecordIO:
 
     Notes
     -----
-    Source: seed ``mx.recordio.MXRecordIO``.
+    Source: MXNet's ``mx.recordio.MXRecordIO``.
 
     Examples
     --------
@@ -305,7 +305,7 @@ class MXIndexedRecordIO(MXRecordIO):
 
     Notes
     -----
-    Source: seed ``mx.recordio.MXIndexedRecordIO``.
+    Source: MXNet's ``mx.recordio.MXIndexedRecordIO``.
 
     Examples
     --------
@@ -431,7 +431,7 @@ def pack(header: IRHeader | tuple[Any, ...], s: bytes) -> bytes:
 
     Notes
     -----
-    Source: seed ``mx.recordio.pack``.
+    Source: MXNet's ``mx.recordio.pack``.
 
     Examples
     --------
@@ -467,7 +467,7 @@ def unpack(s: bytes) -> tuple[IRHeader, bytes]:
 
     Notes
     -----
-    Source: seed ``mx.recordio.unpack``.
+    Source: MXNet's ``mx.recordio.unpack``.
     """
     if len(s) < _HEADER.size:
         raise FormatError(f"a record of {len(s)} bytes has no header of {_HEADER.size}")
@@ -609,7 +609,7 @@ def pack_img(
 
     Notes
     -----
-    Source: seed ``mx.recordio.pack_img``.
+    Source: MXNet's ``mx.recordio.pack_img``.
     """
     return pack(header, encode_pixels(_turned(np.asarray(img)), quality, img_fmt))
 
@@ -638,7 +638,7 @@ def unpack_img(s: bytes, iscolor: int = -1) -> tuple[IRHeader, np.ndarray]:
 
     Notes
     -----
-    Source: seed ``mx.recordio.unpack_img``.
+    Source: MXNet's ``mx.recordio.unpack_img``.
     """
     header, content = unpack(s)
     pixels = decode_pixels(content, iscolor)

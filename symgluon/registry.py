@@ -31,6 +31,19 @@ def get_registry(base_class: type) -> dict[str, type]:
     return dict(_REGISTRIES.get(base_class, {}))
 
 
+def share(base_class: type, names: dict[str, type]) -> None:
+    """Let the registry of a base class be a dictionary that its module keeps itself.
+
+    Parameters
+    ----------
+    base_class : type
+        The base class.
+    names : dict of str to type
+        Its registered classes; what is registered later stands there too.
+    """
+    _REGISTRIES[base_class] = names
+
+
 def get_register_func(base_class: type, nickname: str) -> Callable[..., Any]:
     """Return the function that registers classes derived from a base class.
 

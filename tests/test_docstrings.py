@@ -13,7 +13,8 @@ checked as well, those of private base classes included.  For each of them:
 * ``Returns`` (or ``Yields``) stands wherever a function with ``Parameters`` returns something.
 
 In `LAYERS` a class has ``Inputs`` and ``Outputs`` that tell shape and dtype, and a source: the
-seed, an arXiv number or an ONNX operator.  In `SHOWN` every class and function has ``Examples``,
+seed, MXNet's own name, an arXiv number or an ONNX operator.  In `SHOWN` every class and function
+has ``Examples``,
 which `test_doctests.py` runs.
 """
 
@@ -128,7 +129,7 @@ AS_BASE = {"SyncBatchNorm": "BatchNorm"}
 
 SHAPE = re.compile(r"\([^()\s][^()]*\)|\(\)|any shape|shape of", re.IGNORECASE)
 DTYPE = re.compile(r"\b(float\d*|int\d*|bool|dtype|number)\b")
-SOURCE = re.compile(r"\bseed\b|arXiv:(\d{4}\.\d{4,5}|cs/\d{7})|\bONNX [A-Z]\w+")
+SOURCE = re.compile(r"\bseed\b|MXNet's\s+``|arXiv:(\d{4}\.\d{4,5}|cs/\d{7})|\bONNX [A-Z]\w+")
 HEADING = re.compile(r"^(\w[\w ]*)\n(-{3,})$", re.MULTILINE)
 
 
@@ -333,7 +334,7 @@ def layer(cls: type) -> Iterator[str]:
     if lacking and "Inputs" in parts:
         yield f"Inputs lacks {', '.join(lacking)}"
     if not SOURCE.search(cls.__doc__ or ""):
-        yield "names no source (seed, arXiv:NNNN.NNNNN or ONNX operator)"
+        yield "names no source (seed, MXNet's ``...``, arXiv:NNNN.NNNNN or ONNX operator)"
 
 
 def complaints_of_class(module: str, name: str, cls: type) -> Iterator[str]:

@@ -245,3 +245,24 @@ def test_fused_vectors_take_matrix_rules():
     weight = parts["r1_i2h_weight"].asnumpy()
     assert weight.shape == (90, 60)
     assert weight.std() == pytest.approx(math.sqrt(2 / 150), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "module"),
+    [
+        (mx.init.Initializer, "xavier", "init"),
+        (mx.optimizer.Optimizer, "sgd", "optimizer"),
+        (mx.gluon.metric.EvalMetric, "accuracy", "metric"),
+    ],
+)
+def test_one_registry_behind_both_ways(base, name, module):
+    """What a module registers, `mx.registry` knows, and the other way round."""
+    module = mx.gluon.metric if module == "metric" else getattr(mx, module)
+    assert type(mx.registry.get_create_func(base, "thing")(name)) is type(module.create(name))
+    mine = type("MineOfTheTest", (base,), {"__init__": lambda self: None})
+    try:
+        mx.registry.get_register_func(base, "thing")(mine)
+        assert mx.registry.get_registry(base)["mineofthetest"] is mine
+        assert type(module.create("MineOfTheTest")).__name__ == "MineOfTheTest"
+    finally:
+        mx.registry._REGISTRIES[base].pop("mineofthetest", None)

@@ -1,4 +1,4 @@
-"""Losses (seed: ``gluon.loss``).
+"""Losses (MXNet's ``gluon.loss``).
 
 Every loss returns one number a sample: it averages over every axis but ``batch_axis``.  ``weight``
 is one factor for all, ``sample_weight`` an array that broadcasts against the loss of the entries.
@@ -97,7 +97,7 @@ class Loss(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.loss.Loss``.
+    Source: MXNet's ``gluon.loss.Loss``.
 
     Examples
     --------
@@ -195,7 +195,7 @@ class L2Loss(_Entrywise):
 
     Notes
     -----
-    Source: seed ``gluon.loss.L2Loss``.
+    Source: MXNet's ``gluon.loss.L2Loss``.
 
     Examples
     --------
@@ -240,7 +240,7 @@ class L1Loss(_Entrywise):
 
     Notes
     -----
-    Source: seed ``gluon.loss.L1Loss``.
+    Source: MXNet's ``gluon.loss.L1Loss``.
 
     Examples
     --------
@@ -287,7 +287,7 @@ class SigmoidBinaryCrossEntropyLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.SigmoidBinaryCrossEntropyLoss``.
+    Source: MXNet's ``gluon.loss.SigmoidBinaryCrossEntropyLoss``.
 
     Examples
     --------
@@ -365,7 +365,7 @@ class SoftmaxCrossEntropyLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.SoftmaxCrossEntropyLoss``; ONNX LogSoftmax.
+    Source: MXNet's ``gluon.loss.SoftmaxCrossEntropyLoss``; ONNX LogSoftmax.
 
     Examples
     --------
@@ -437,7 +437,7 @@ class KLDivLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.KLDivLoss``.
+    Source: MXNet's ``gluon.loss.KLDivLoss``.
 
     Examples
     --------
@@ -497,7 +497,7 @@ class HuberLoss(_Entrywise):
 
     Notes
     -----
-    Source: seed ``gluon.loss.HuberLoss``.
+    Source: MXNet's ``gluon.loss.HuberLoss``.
 
     Examples
     --------
@@ -547,7 +547,7 @@ class HingeLoss(_Entrywise):
 
     Notes
     -----
-    Source: seed ``gluon.loss.HingeLoss``.
+    Source: MXNet's ``gluon.loss.HingeLoss``.
 
     Examples
     --------
@@ -595,7 +595,7 @@ class SquaredHingeLoss(HingeLoss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.SquaredHingeLoss``.
+    Source: MXNet's ``gluon.loss.SquaredHingeLoss``.
 
     Examples
     --------
@@ -642,7 +642,7 @@ class LogisticLoss(_Entrywise):
 
     Notes
     -----
-    Source: seed ``gluon.loss.LogisticLoss``.
+    Source: MXNet's ``gluon.loss.LogisticLoss``.
 
     Examples
     --------
@@ -698,7 +698,7 @@ class TripletLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.TripletLoss``.
+    Source: MXNet's ``gluon.loss.TripletLoss``.
 
     Examples
     --------
@@ -757,7 +757,7 @@ class PoissonNLLLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.PoissonNLLLoss``.
+    Source: MXNet's ``gluon.loss.PoissonNLLLoss``.
 
     Examples
     --------
@@ -832,7 +832,7 @@ class CosineEmbeddingLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.CosineEmbeddingLoss``.
+    Source: MXNet's ``gluon.loss.CosineEmbeddingLoss``.
 
     Examples
     --------
@@ -894,7 +894,7 @@ class SDMLLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.SDMLLoss``;
+    Source: MXNet's ``gluon.loss.SDMLLoss``;
     arXiv:1905.12786.
 
     Examples
@@ -970,7 +970,7 @@ class CTCLoss(Loss):
 
     Notes
     -----
-    Source: seed ``gluon.loss.CTCLoss``;
+    Source: MXNet's ``gluon.loss.CTCLoss``;
     Graves et al., Connectionist temporal classification, ICML 2006.
 
     Examples

@@ -736,7 +736,7 @@ class Constant(Parameter):
 
     Notes
     -----
-    Source: seed ``gluon.Constant``.
+    Source: MXNet's ``gluon.Constant``.
 
     Examples
     --------

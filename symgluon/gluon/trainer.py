@@ -1,4 +1,4 @@
-"""`Trainer`: applies an optimizer to a set of parameters (seed: ``gluon.Trainer``)."""
+"""`Trainer`: applies an optimizer to a set of parameters (MXNet's ``gluon.Trainer``)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Trainer:
 
     Notes
     -----
-    Source: seed ``gluon.Trainer``.
+    Source: MXNet's ``gluon.Trainer``.
 
     Examples
     --------

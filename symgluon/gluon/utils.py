@@ -1,4 +1,4 @@
-"""Splitting of batches, norms of gradients, files (seed: ``gluon.utils``)."""
+"""Splitting of batches, norms of gradients, files (MXNet's ``gluon.utils``)."""
 
 from __future__ import annotations
 

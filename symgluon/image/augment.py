@@ -42,7 +42,7 @@ class Augmenter:
 
     Notes
     -----
-    Source: seed ``mx.image.Augmenter``.
+    Source: MXNet's ``mx.image.Augmenter``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -73,7 +73,7 @@ class SequentialAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.SequentialAug``.
+    Source: MXNet's ``mx.image.SequentialAug``.
     """
 
     def __init__(self, ts: Sequence[Augmenter]) -> None:
@@ -107,7 +107,7 @@ class RandomOrderAug(SequentialAug):
 
     Notes
     -----
-    Source: seed ``mx.image.RandomOrderAug``.
+    Source: MXNet's ``mx.image.RandomOrderAug``.
     """
 
     def __call__(self, src: Any) -> Any:
@@ -129,7 +129,7 @@ class ResizeAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.ResizeAug``.
+    Source: MXNet's ``mx.image.ResizeAug``.
     """
 
     def __init__(self, size: int, interp: int = 2) -> None:
@@ -153,7 +153,7 @@ class ForceResizeAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.ForceResizeAug``.
+    Source: MXNet's ``mx.image.ForceResizeAug``.
     """
 
     def __init__(self, size: Size, interp: int = 2) -> None:
@@ -177,7 +177,7 @@ class RandomCropAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.RandomCropAug``.
+    Source: MXNet's ``mx.image.RandomCropAug``.
     """
 
     def __init__(self, size: Size, interp: int = 2) -> None:
@@ -207,7 +207,7 @@ class RandomSizedCropAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.RandomSizedCropAug``.
+    Source: MXNet's ``mx.image.RandomSizedCropAug``.
     """
 
     def __init__(
@@ -234,7 +234,7 @@ class CenterCropAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.CenterCropAug``.
+    Source: MXNet's ``mx.image.CenterCropAug``.
     """
 
     def __init__(self, size: Size, interp: int = 2) -> None:
@@ -256,7 +256,7 @@ class HorizontalFlipAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.HorizontalFlipAug``.
+    Source: MXNet's ``mx.image.HorizontalFlipAug``.
     """
 
     def __init__(self, p: float) -> None:
@@ -279,7 +279,7 @@ class BrightnessJitterAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.BrightnessJitterAug``.
+    Source: MXNet's ``mx.image.BrightnessJitterAug``.
     """
 
     def __init__(self, brightness: float) -> None:
@@ -302,7 +302,7 @@ class ContrastJitterAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.ContrastJitterAug``.
+    Source: MXNet's ``mx.image.ContrastJitterAug``.
     """
 
     def __init__(self, contrast: float) -> None:
@@ -325,7 +325,7 @@ class SaturationJitterAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.SaturationJitterAug``.
+    Source: MXNet's ``mx.image.SaturationJitterAug``.
     """
 
     def __init__(self, saturation: float) -> None:
@@ -348,7 +348,7 @@ class HueJitterAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.HueJitterAug``.
+    Source: MXNet's ``mx.image.HueJitterAug``.
     """
 
     def __init__(self, hue: float) -> None:
@@ -371,7 +371,7 @@ class ColorJitterAug(RandomOrderAug):
 
     Notes
     -----
-    Source: seed ``mx.image.ColorJitterAug``.
+    Source: MXNet's ``mx.image.ColorJitterAug``.
     """
 
     def __init__(self, brightness: float, contrast: float, saturation: float) -> None:
@@ -397,7 +397,7 @@ class LightingAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.LightingAug``.
+    Source: MXNet's ``mx.image.LightingAug``.
     """
 
     def __init__(self, alphastd: float, eigval: Any, eigvec: Any) -> None:
@@ -422,13 +422,13 @@ class ColorNormalizeAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.ColorNormalizeAug``.
+    Source: MXNet's ``mx.image.ColorNormalizeAug``.
     """
 
     def __init__(self, mean: Any, std: Any) -> None:
         super().__init__(mean=mean, std=std)
-        self.mean = None if mean is None else im.pixels_of(mean)
-        self.std = None if std is None else im.pixels_of(std)
+        self.mean = None if mean is None else im.numbers_of(mean)
+        self.std = None if std is None else im.numbers_of(std)
 
     def __call__(self, src: Any) -> Any:
         """Change an image."""
@@ -446,7 +446,7 @@ class RandomGrayAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.RandomGrayAug``.
+    Source: MXNet's ``mx.image.RandomGrayAug``.
     """
 
     def __init__(self, p: float) -> None:
@@ -470,7 +470,7 @@ class CastAug(Augmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.CastAug``.
+    Source: MXNet's ``mx.image.CastAug``.
     """
 
     def __init__(self, typ: Any = "float32") -> None:
@@ -512,7 +512,7 @@ def normalization(mean: Any, std: Any) -> list[Augmenter]:
     mean = _MEAN if mean is True else mean
     std = _STD if std is True else std
     for name, value in (("mean", mean), ("std", std)):
-        if value is not None and im.pixels_of(value).shape not in ((1,), (3,)):
+        if value is not None and im.numbers_of(value).shape not in ((1,), (3,)):
             raise ValueError(f"{name} must have one or three numbers, received {value!r}")
     return [] if mean is None and std is None else [ColorNormalizeAug(mean, std)]
 
@@ -570,7 +570,7 @@ def CreateAugmenter(
 
     Notes
     -----
-    Source: seed ``mx.image.CreateAugmenter``.
+    Source: MXNet's ``mx.image.CreateAugmenter``.
 
     Examples
     --------

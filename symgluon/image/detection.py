@@ -34,7 +34,7 @@ class DetAugmenter:
 
     Notes
     -----
-    Source: seed ``mx.image.DetAugmenter``.
+    Source: MXNet's ``mx.image.DetAugmenter``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -70,7 +70,7 @@ class DetBorrowAug(DetAugmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.DetBorrowAug``.
+    Source: MXNet's ``mx.image.DetBorrowAug``.
     """
 
     def __init__(self, augmenter: aug.Augmenter) -> None:
@@ -111,7 +111,7 @@ class DetRandomSelectAug(DetAugmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.DetRandomSelectAug``.
+    Source: MXNet's ``mx.image.DetRandomSelectAug``.
     """
 
     def __init__(self, aug_list: Sequence[DetAugmenter], skip_prob: float = 0) -> None:
@@ -150,7 +150,7 @@ class DetHorizontalFlipAug(DetAugmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.DetHorizontalFlipAug``.
+    Source: MXNet's ``mx.image.DetHorizontalFlipAug``.
     """
 
     def __init__(self, p: float) -> None:
@@ -208,7 +208,7 @@ class DetRandomCropAug(DetAugmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.DetRandomCropAug``.
+    Source: MXNet's ``mx.image.DetRandomCropAug``.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class DetRandomCropAug(DetAugmenter):
 
     def __call__(self, src: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         """Change an image and its boxes."""
-        h, w = src.shape[:2]
+        h, w = im.size_of(src)
         low, high = self.area_range
         for _ in range(self.max_attempts):
             area = random.uniform(low, min(high, 1.0)) * h * w
@@ -281,7 +281,7 @@ class DetRandomPadAug(DetAugmenter):
 
     Notes
     -----
-    Source: seed ``mx.image.DetRandomPadAug``.
+    Source: MXNet's ``mx.image.DetRandomPadAug``.
     """
 
     def __init__(
@@ -302,7 +302,7 @@ class DetRandomPadAug(DetAugmenter):
 
     def __call__(self, src: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         """Change an image and its boxes."""
-        h, w = src.shape[:2]
+        h, w = im.size_of(src)
         low, high = max(self.area_range[0], 1.0), self.area_range[1]
         if high <= 1:
             return src, label
@@ -350,7 +350,7 @@ def CreateMultiRandCropAugmenter(
 
     Notes
     -----
-    Source: seed ``mx.image.CreateMultiRandCropAugmenter``.
+    Source: MXNet's ``mx.image.CreateMultiRandCropAugmenter``.
     """
     given = (min_object_covered, aspect_ratio_range, area_range, min_eject_coverage, max_attempts)
     count = max([len(v) for v in given if isinstance(v, list)], default=1)
@@ -419,7 +419,7 @@ def CreateDetAugmenter(
 
     Notes
     -----
-    Source: seed ``mx.image.CreateDetAugmenter``.
+    Source: MXNet's ``mx.image.CreateDetAugmenter``.
     """
     found: list[DetAugmenter] = []
     if resize > 0:
@@ -482,7 +482,7 @@ class ImageDetIter(ImageIter):
 
     Notes
     -----
-    Source: seed ``mx.image.ImageDetIter``.
+    Source: MXNet's ``mx.image.ImageDetIter``.
     """
 
     def __init__(

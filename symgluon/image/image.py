@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AttributeValueError, FormatError
+from symgluon.errors import AttributeValueError, FormatError, ShapeError
 from symgluon.gluon.data.vision import geometry
 from symgluon.ndarray.functions import constant
 from symgluon.ndarray.ndarray import NDArray
@@ -62,6 +62,22 @@ def like(pixels: np.ndarray, image: Any) -> Any:
     return found
 
 
+def numbers_of(value: Any) -> np.ndarray:
+    """Return the content of an array, or of numbers.
+
+    Parameters
+    ----------
+    value : array, or number or list of them
+        Of ``nd``, ``np`` or NumPy.
+
+    Returns
+    -------
+    numpy.ndarray
+        Not to be written.
+    """
+    return value.numpy_content() if isinstance(value, Array) else np.asarray(value)
+
+
 def pixels_of(image: Any) -> np.ndarray:
     """Return the content of an image.
 
@@ -74,8 +90,37 @@ def pixels_of(image: Any) -> np.ndarray:
     -------
     numpy.ndarray
         Not to be written.
+
+    Raises
+    ------
+    ShapeError
+        If it has not three axes.
     """
-    return image.numpy_content() if isinstance(image, Array) else np.asarray(image)
+    found = numbers_of(image)
+    if found.ndim != 3:
+        raise ShapeError(
+            "an image has the axes (height, width, channels)",
+            received=str(found.shape),
+            hint="of a grey image: image.expand_dims(axis=2)",
+        )
+    return found
+
+
+def size_of(image: Any) -> tuple[int, int]:
+    """Return height and width of an image.
+
+    Parameters
+    ----------
+    image : array (H, W, C)
+        Of ``nd``, ``np`` or NumPy.
+
+    Returns
+    -------
+    tuple of int
+        Height and width.
+    """
+    h, w, _ = pixels_of(image).shape
+    return h, w
 
 
 # ---- reading ---------------------------------------------------------------------------------------
@@ -113,12 +158,12 @@ def imdecode(
 
     Notes
     -----
-    Source: seed ``mx.image.imdecode``.
+    Source: MXNet's ``mx.image.imdecode``.
     """
     if kwargs:
         raise TypeError(f"imdecode: unknown argument {', '.join(kwargs)}")
     if isinstance(buf, Array | np.ndarray):
-        content = pixels_of(buf).astype(np.uint8).tobytes()
+        content = numbers_of(buf).astype(np.uint8).tobytes()
     elif isinstance(buf, bytes | bytearray | memoryview):
         content = bytes(buf)
     else:
@@ -160,7 +205,7 @@ def imread(
 
     Notes
     -----
-    Source: seed ``mx.image.imread``.
+    Source: MXNet's ``mx.image.imread``.
     """
     return _given(decode_pixels(os.fspath(filename), 1 if flag else 0), to_rgb, out)
 
@@ -222,7 +267,7 @@ def imresize(src: Any, w: int, h: int, interp: int = 1, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.image.imresize``.
+    Source: MXNet's ``mx.image.imresize``.
 
     Examples
     --------
@@ -231,7 +276,7 @@ def imresize(src: Any, w: int, h: int, interp: int = 1, out: Any = None) -> Any:
     >>> mx.image.imresize(image, 4, 2).shape
     (2, 4, 3)
     """
-    kind = _get_interp_method(interp, (*src.shape[:2], h, w))
+    kind = _get_interp_method(interp, (*size_of(src), h, w))
     found = geometry.resize(src if isinstance(src, Array) else array(src), (int(w), int(h)), kind)
     if out is None:
         return found
@@ -256,7 +301,7 @@ def scale_down(src_size: Size, size: Size) -> Size:
 
     Notes
     -----
-    Source: seed ``mx.image.scale_down``.
+    Source: MXNet's ``mx.image.scale_down``.
 
     Examples
     --------
@@ -286,9 +331,9 @@ def resize_short(src: Any, size: int, interp: int = 2) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.image.resize_short``.
+    Source: MXNet's ``mx.image.resize_short``.
     """
-    h, w = src.shape[:2]
+    h, w = size_of(src)
     width, height = (size, size * h // w) if h > w else (size * w // h, size)
     return imresize(src, width, height, interp)
 
@@ -324,7 +369,7 @@ def copyMakeBorder(
 
     Notes
     -----
-    Source: seed ``mx.image.copyMakeBorder``.
+    Source: MXNet's ``mx.image.copyMakeBorder``.
     """
     pixels = pixels_of(src)
     widths = ((top, bot), (left, right), (0, 0))
@@ -368,7 +413,7 @@ def fixed_crop(
 
     Notes
     -----
-    Source: seed ``mx.image.fixed_crop``.
+    Source: MXNet's ``mx.image.fixed_crop``.
     """
     found = geometry.crop(src if isinstance(src, Array) else array(src), x0, y0, w, h)
     if size is not None and (w, h) != tuple(size):
@@ -395,9 +440,9 @@ def center_crop(src: Any, size: Size, interp: int = 2) -> tuple[Any, tuple[int, 
 
     Notes
     -----
-    Source: seed ``mx.image.center_crop``.
+    Source: MXNet's ``mx.image.center_crop``.
     """
-    h, w = src.shape[:2]
+    h, w = size_of(src)
     width, height = scale_down((w, h), size)
     x0, y0 = (w - width) // 2, (h - height) // 2
     return fixed_crop(src, x0, y0, width, height, size, interp), (x0, y0, width, height)
@@ -422,9 +467,9 @@ def random_crop(src: Any, size: Size, interp: int = 2) -> tuple[Any, tuple[int, 
 
     Notes
     -----
-    Source: seed ``mx.image.random_crop``.
+    Source: MXNet's ``mx.image.random_crop``.
     """
-    h, w = src.shape[:2]
+    h, w = size_of(src)
     width, height = scale_down((w, h), size)
     x0, y0 = random.randint(0, w - width), random.randint(0, h - height)
     return fixed_crop(src, x0, y0, width, height, size, interp), (x0, y0, width, height)
@@ -462,12 +507,12 @@ def random_size_crop(
 
     Notes
     -----
-    Source: seed ``mx.image.random_size_crop``.
+    Source: MXNet's ``mx.image.random_size_crop``.
     """
     area = kwargs.pop("min_area", area)
     if kwargs:
         raise TypeError(f"random_size_crop: unknown argument {', '.join(kwargs)}")
-    h, w = src.shape[:2]
+    h, w = size_of(src)
     least, most = (area, 1.0) if isinstance(area, int | float) else area
     ends = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(10):
@@ -499,7 +544,7 @@ def color_normalize(src: Any, mean: Any, std: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.image.color_normalize``.
+    Source: MXNet's ``mx.image.color_normalize``.
     """
     found = src if mean is None else src - mean
     return found if std is None else found / std
@@ -535,17 +580,17 @@ def imrotate(
 
     Notes
     -----
-    Source: seed ``mx.image.imrotate``.
+    Source: MXNet's ``mx.image.imrotate``.
     """
     if zoom_in and zoom_out:
         raise ValueError("`zoom_in` and `zoom_out` cannot be both True")
-    pixels = pixels_of(src)
+    pixels = numbers_of(src)
     if pixels.dtype != np.float32:
         raise TypeError(f"imrotate takes float32 images, received {pixels.dtype}")
     if pixels.ndim not in (3, 4):
         raise ValueError(f"imrotate takes (C, H, W) or (N, C, H, W), received {pixels.shape}")
     stack = pixels if pixels.ndim == 4 else pixels[None]
-    degrees = pixels_of(rotation_degrees).astype(np.float64).reshape(-1)
+    degrees = numbers_of(rotation_degrees).astype(np.float64).reshape(-1)
     if degrees.size == 1:
         degrees = np.repeat(degrees, len(stack))
     if len(degrees) != len(stack):
@@ -575,7 +620,7 @@ def random_rotate(
 
     Notes
     -----
-    Source: seed ``mx.image.random_rotate``.
+    Source: MXNet's ``mx.image.random_rotate``.
     """
     low, high = angle_limits
     if len(src.shape) == 3:

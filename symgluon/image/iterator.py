@@ -62,7 +62,7 @@ class ImageIter(DataIter):
 
     Notes
     -----
-    Images are decoded by Pillow.  Source: seed ``mx.image.ImageIter``.
+    Images are decoded by Pillow.  Source: MXNet's ``mx.image.ImageIter``.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class DataDesc(_Described):
 
     Notes
     -----
-    Source: seed ``mx.io.DataDesc``.
+    Source: MXNet's ``mx.io.DataDesc``.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class DataBatch:
 
     Notes
     -----
-    Source: seed ``mx.io.DataBatch``.
+    Source: MXNet's ``mx.io.DataBatch``.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class DataIter:
 
     Notes
     -----
-    Source: seed ``mx.io.DataIter``.
+    Source: MXNet's ``mx.io.DataIter``.
     """
 
     def __init__(self, batch_size: int = 0) -> None:

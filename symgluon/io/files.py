@@ -36,7 +36,7 @@ class MXDataIter(DataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.MXDataIter``.
+    Source: MXNet's ``mx.io.MXDataIter``.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class CSVIter(MXDataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.CSVIter``.
+    Source: MXNet's ``mx.io.CSVIter``.
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class MNISTIter(MXDataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.MNISTIter``.
+    Source: MXNet's ``mx.io.MNISTIter``.
     """
 
     def __init__(
@@ -350,7 +350,7 @@ class ImageRecordIter(DataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.ImageRecordIter``; the augmenters are those of ``mx.image``.
+    Source: MXNet's ``mx.io.ImageRecordIter``; the augmenters are those of ``mx.image``.
     """
 
     def __init__(

@@ -99,7 +99,7 @@ class NDArrayIter(DataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.NDArrayIter``.
+    Source: MXNet's ``mx.io.NDArrayIter``.
 
     Examples
     --------
@@ -268,7 +268,7 @@ class ResizeIter(DataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.ResizeIter``.
+    Source: MXNet's ``mx.io.ResizeIter``.
     """
 
     def __init__(self, data_iter: DataIter, size: int, reset_internal: bool = True) -> None:
@@ -384,7 +384,7 @@ class PrefetchingIter(DataIter):
 
     Notes
     -----
-    Source: seed ``mx.io.PrefetchingIter``.
+    Source: MXNet's ``mx.io.PrefetchingIter``.
     """
 
     def __init__(

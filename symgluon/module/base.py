@@ -57,7 +57,7 @@ class BaseModule:
 
     Notes
     -----
-    Source: seed ``mx.mod.BaseModule``.
+    Source: MXNet's ``mx.mod.BaseModule``.
     """
 
     def __init__(self, logger: Any = logging) -> None:

@@ -32,7 +32,7 @@ class BucketingModule(BaseModule):
 
     Notes
     -----
-    Source: seed ``mx.mod.BucketingModule``.
+    Source: MXNet's ``mx.mod.BucketingModule``.
     """
 
     def __init__(

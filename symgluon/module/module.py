@@ -50,7 +50,7 @@ class Module(BaseModule):
 
     Notes
     -----
-    Source: seed ``mx.mod.Module``.
+    Source: MXNet's ``mx.mod.Module``.
 
     Examples
     --------

@@ -71,7 +71,7 @@ def array(source_array: Any, ctx: Device | None = None, dtype: Any = None) -> An
 
     Notes
     -----
-    Source: seed ``mx.nd.array``.
+    Source: MXNet's ``mx.nd.array``.
     """
     if isinstance(source_array, Array):
         result = F.cast(source_array, dtype=source_array.dtype if dtype is None else dtype)
@@ -121,7 +121,7 @@ def zeros(shape: Any, ctx: Any = None, dtype: Any = None, stype: Any = None, **k
 
     Notes
     -----
-    Source: seed ``mx.nd.zeros``.
+    Source: MXNet's ``mx.nd.zeros``.
     """
     return _filled(0, shape, ctx, dtype, {**kwargs, "stype": stype})
 
@@ -145,7 +145,7 @@ def ones(shape: Any, ctx: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.ones``.
+    Source: MXNet's ``mx.nd.ones``.
     """
     return _filled(1, shape, ctx, dtype, kwargs)
 
@@ -171,7 +171,7 @@ def empty(shape: Any, ctx: Any = None, dtype: Any = None, stype: Any = None) -> 
 
     Notes
     -----
-    Source: seed ``mx.nd.empty``.
+    Source: MXNet's ``mx.nd.empty``.
     """
     return _filled(0, shape, ctx, dtype, {"stype": stype})
 
@@ -199,7 +199,7 @@ def full(shape: Any, val: float, ctx: Any = None, dtype: Any = "float32", out: A
 
     Notes
     -----
-    Source: seed ``mx.nd.full``.
+    Source: MXNet's ``mx.nd.full``.
     """
     return _filled(val, shape, ctx, dtype, {"out": out} if out is not None else {})
 
@@ -234,7 +234,7 @@ def arange(
 
     Notes
     -----
-    Source: seed ``mx.nd.arange``.
+    Source: MXNet's ``mx.nd.arange``.
     """
     start, stop = (0, start) if stop is None else (start, stop)
     values = np.repeat(np.arange(start, stop, step), repeat)
@@ -269,7 +269,7 @@ def linspace(
 
     Notes
     -----
-    Source: seed ``mx.nd.linspace``.
+    Source: MXNet's ``mx.nd.linspace``.
     """
     return constant(np.linspace(start, stop, num, endpoint).astype(dtypes.resolve(dtype)), ctx)
 
@@ -297,7 +297,7 @@ def eye(N: int, M: int = 0, k: int = 0, ctx: Any = None, dtype: Any = None, **kw
 
     Notes
     -----
-    Source: seed ``mx.nd.eye``.
+    Source: MXNet's ``mx.nd.eye``.
     """
     return constant(np.eye(N, M or None, k, dtypes.resolve(dtype or "float32")), ctx)
 
@@ -319,7 +319,7 @@ def from_numpy(ndarray: np.ndarray, zero_copy: bool = True) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.from_numpy``.
+    Source: MXNet's ``mx.nd.from_numpy``.
     """
     return constant(np.array(ndarray))
 
@@ -339,7 +339,7 @@ def from_dlpack(dlpack: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.from_dlpack``.
+    Source: MXNet's ``mx.nd.from_dlpack``.
     """
     return constant(np.array(np.from_dlpack(dlpack)))
 
@@ -379,7 +379,7 @@ def Custom(*args: Any, op_type: str | None = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.Custom``.
+    Source: MXNet's ``mx.nd.Custom``.
     """
     from symgluon.operator import call_custom
 
@@ -406,7 +406,7 @@ def concatenate(arrays: Sequence[Any], axis: int = 0, always_copy: bool = True) 
 
     Notes
     -----
-    Source: seed ``mx.nd.concatenate``.
+    Source: MXNet's ``mx.nd.concatenate``.
     """
     if not always_copy and len(arrays) == 1:
         return arrays[0]
@@ -436,7 +436,7 @@ def moveaxis(tensor: Any, source: Any, destination: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.moveaxis``.
+    Source: MXNet's ``mx.nd.moveaxis``.
     """
     from symgluon.ir.types import normalize_axes
 
@@ -472,7 +472,7 @@ def split_v2(ary: Any, indices_or_sections: Any, axis: int = 0, squeeze_axis: bo
 
     Notes
     -----
-    Source: seed ``mx.nd.split_v2``.
+    Source: MXNet's ``mx.nd.split_v2``.
     """
     attrs: dict[str, Any] = {"axis": axis, "squeeze_axis": squeeze_axis}
     if isinstance(indices_or_sections, int):
@@ -499,7 +499,7 @@ def onehot_encode(indices: Any, out: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.onehot_encode``.
+    Source: MXNet's ``mx.nd.onehot_encode``.
     """
     return call("one_hot", [indices], {"depth": out.shape[1]}, NDArray, out=out)
 
@@ -522,7 +522,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None) -> tuple[Any, Any]:
 
     Notes
     -----
-    Source: seed ``mx.nd.histogram``.
+    Source: MXNet's ``mx.nd.histogram``.
     """
     edges = bins.asnumpy() if isinstance(bins, NDArray) else bins
     counts, found = np.histogram(a.asnumpy(), edges, range)
@@ -546,7 +546,7 @@ def save(fname: Any, data: Any) -> None:
 
     Notes
     -----
-    Source: seed ``mx.nd.save``.
+    Source: MXNet's ``mx.nd.save``.
     """
     from symgluon.formats.params import save_params
 
@@ -574,7 +574,7 @@ def load(fname: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.load``.
+    Source: MXNet's ``mx.nd.load``.
     """
     from symgluon.formats.params import load_params
 
@@ -596,7 +596,7 @@ def load_frombuffer(buf: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.nd.load_frombuffer``.
+    Source: MXNet's ``mx.nd.load_frombuffer``.
     """
     from symgluon.formats.params import load_params
 

@@ -41,7 +41,7 @@ class NDArray(Array):
 
     Notes
     -----
-    Source: seed ``mx.nd.NDArray``.
+    Source: MXNet's ``mx.nd.NDArray``.
 
     Examples
     --------

@@ -107,7 +107,7 @@ def array(object: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> 
 
     Notes
     -----
-    Source: seed ``mx.np.array``.
+    Source: MXNet's ``mx.np.array``.
     """
     device = _pick(device, kwargs, "array")
     if isinstance(object, Array):
@@ -140,7 +140,7 @@ def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None =
 
     Notes
     -----
-    Source: seed ``mx.np.asarray``.
+    Source: MXNet's ``mx.np.asarray``.
     """
     if isinstance(obj, ndarray) and not copy and (dtype is None or obj.dtype == np.dtype(dtype)):
         return obj if device is None else obj.as_in_ctx(device)
@@ -163,7 +163,7 @@ def copy(a: Any, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.copy``.
+    Source: MXNet's ``mx.np.copy``.
     """
     return finish(F.identity(as_array(a)), a, out)
 
@@ -183,7 +183,7 @@ def from_dlpack(x: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.from_dlpack``.
+    Source: MXNet's ``mx.np.from_dlpack``.
     """
     return constant(np.array(np.from_dlpack(x)))
 
@@ -231,7 +231,7 @@ def zeros(
 
     Notes
     -----
-    Source: seed ``mx.np.zeros``.
+    Source: MXNet's ``mx.np.zeros``.
     """
     out = kwargs.pop("out", None)
     return filled(0, shape, dtype, _pick(device, kwargs, "zeros"), out)
@@ -260,7 +260,7 @@ def ones(
 
     Notes
     -----
-    Source: seed ``mx.np.ones``.
+    Source: MXNet's ``mx.np.ones``.
     """
     out = kwargs.pop("out", None)
     return filled(1, shape, dtype, _pick(device, kwargs, "ones"), out)
@@ -289,7 +289,7 @@ def empty(
 
     Notes
     -----
-    Source: seed ``mx.np.empty``.
+    Source: MXNet's ``mx.np.empty``.
     """
     return filled(0, shape, dtype, _pick(device, kwargs, "empty"))
 
@@ -329,7 +329,7 @@ def full(
 
     Notes
     -----
-    Source: seed ``mx.np.full``.
+    Source: MXNet's ``mx.np.full``.
     """
     device = _pick(device, kwargs, "full")
     if isinstance(fill_value, Array):
@@ -373,7 +373,7 @@ def zeros_like(
 
     Notes
     -----
-    Source: seed ``mx.np.zeros_like``.
+    Source: MXNet's ``mx.np.zeros_like``.
     """
     return _like(0, a, dtype, _pick(device, kw, "zeros_like"), out)
 
@@ -402,7 +402,7 @@ def ones_like(
 
     Notes
     -----
-    Source: seed ``mx.np.ones_like``.
+    Source: MXNet's ``mx.np.ones_like``.
     """
     return _like(1, a, dtype, _pick(device, kw, "ones_like"), out)
 
@@ -435,7 +435,7 @@ def empty_like(
 
     Notes
     -----
-    Source: seed ``mx.np.empty_like``.
+    Source: MXNet's ``mx.np.empty_like``.
     """
     return _like(0, prototype, dtype, device, None, shape)
 
@@ -467,7 +467,7 @@ def full_like(
 
     Notes
     -----
-    Source: seed ``mx.np.full_like``.
+    Source: MXNet's ``mx.np.full_like``.
     """
     return _like(fill_value, a, dtype, _pick(device, kwargs, "full_like"), out)
 
@@ -499,7 +499,7 @@ def arange(
 
     Notes
     -----
-    Source: seed ``mx.np.arange``.
+    Source: MXNet's ``mx.np.arange``.
     """
     device = _pick(device, kwargs, "arange")
     if stop is None:
@@ -543,7 +543,7 @@ def linspace(
 
     Notes
     -----
-    Source: seed ``mx.np.linspace``.
+    Source: MXNet's ``mx.np.linspace``.
     """
     device = _pick(device, kwargs, "linspace")
     ends: list[Any] = [v.numpy_content() if isinstance(v, Array) else v for v in (start, stop)]
@@ -584,7 +584,7 @@ def logspace(
 
     Notes
     -----
-    Source: seed ``mx.np.logspace``.
+    Source: MXNet's ``mx.np.logspace``.
     """
     device = _pick(device, kwargs, "logspace")
     values = np.logspace(start, stop, num, endpoint, base, axis=axis)
@@ -616,7 +616,7 @@ def eye(
 
     Notes
     -----
-    Source: seed ``mx.np.eye``.
+    Source: MXNet's ``mx.np.eye``.
     """
     device = _pick(device, kwargs, "eye")
     rows, columns = int(N), None if M is None else int(M)
@@ -642,7 +642,7 @@ def identity(n: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> An
 
     Notes
     -----
-    Source: seed ``mx.np.identity``.
+    Source: MXNet's ``mx.np.identity``.
     """
     return eye(n, None, 0, dtype, _pick(device, kwargs, "identity"))
 
@@ -672,7 +672,7 @@ def tri(
 
     Notes
     -----
-    Source: seed ``mx.np.tri``.
+    Source: MXNet's ``mx.np.tri``.
     """
     device = _pick(device, kwargs, "tri")
     return constant(np.tri(N, M, k, dtypes.resolve(dtype)), device)
@@ -697,7 +697,7 @@ def indices(dimensions: Sequence[int], dtype: Any = None, device: Any = None, **
 
     Notes
     -----
-    Source: seed ``mx.np.indices``.
+    Source: MXNet's ``mx.np.indices``.
     """
     device = _pick(device, kw, "indices")
     return constant(np.indices(tuple(dimensions), np.dtype(dtype or "int64")), device)
@@ -726,7 +726,7 @@ def hanning(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any
 
     Notes
     -----
-    Source: seed ``mx.np.hanning``.
+    Source: MXNet's ``mx.np.hanning``.
     """
     return _window(np.hanning, M, dtype, _pick(device, kwargs, "hanning"))
 
@@ -750,7 +750,7 @@ def hamming(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any
 
     Notes
     -----
-    Source: seed ``mx.np.hamming``.
+    Source: MXNet's ``mx.np.hamming``.
     """
     return _window(np.hamming, M, dtype, _pick(device, kwargs, "hamming"))
 
@@ -774,7 +774,7 @@ def blackman(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> An
 
     Notes
     -----
-    Source: seed ``mx.np.blackman``.
+    Source: MXNet's ``mx.np.blackman``.
     """
     return _window(np.blackman, M, dtype, _pick(device, kwargs, "blackman"))
 
@@ -801,7 +801,7 @@ def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = 
 
     Notes
     -----
-    Source: seed ``mx.np.meshgrid``.
+    Source: MXNet's ``mx.np.meshgrid``.
     """
     n = len(xi)
     arrays = [as_array(x) for x in xi]
@@ -834,7 +834,7 @@ def tril(m: Any, k: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.tril``.
+    Source: MXNet's ``mx.np.tril``.
     """
     return finish(F.tril(as_array(m), k=k), m)
 
@@ -855,7 +855,7 @@ def triu(m: Any, k: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.triu``.
+    Source: MXNet's ``mx.np.triu``.
     """
     return finish(F.triu(as_array(m), k=k), m)
 
@@ -879,7 +879,7 @@ def tril_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tup
 
     Notes
     -----
-    Source: seed ``mx.np.tril_indices``.
+    Source: MXNet's ``mx.np.tril_indices``.
     """
     return tuple(constant(i) for i in np.tril_indices(n, k, m))
 
@@ -903,7 +903,7 @@ def triu_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tup
 
     Notes
     -----
-    Source: seed ``mx.np.triu_indices``.
+    Source: MXNet's ``mx.np.triu_indices``.
     """
     return tuple(constant(i) for i in np.triu_indices(n, k, m))
 
@@ -924,7 +924,7 @@ def diag(array: Any, k: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.diag``.
+    Source: MXNet's ``mx.np.diag``.
     """
     return finish(F.diag(as_array(array), k=k), array)
 
@@ -945,6 +945,6 @@ def diagflat(array: Any, k: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.diagflat``.
+    Source: MXNet's ``mx.np.diagflat``.
     """
     return finish(F.diag(F.reshape(as_array(array), shape=(-1,)), k=k), array)

@@ -180,6 +180,6 @@ def through_numpy(name: str) -> Callable[..., Any]:
         "Returns\n-------\narray, or what NumPy returns\n    Arrays of NumPy become ``mx.np`` arrays "
         "of their dtype.\n\n"
         "Raises\n------\nTraceError\n    In a trace: the numbers are needed.\n\n"
-        f"Notes\n-----\nSource: seed ``mx.np.{name}``."
+        f"Notes\n-----\nSource: MXNet's ``mx.np.{name}``."
     )
     return function

@@ -42,7 +42,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.dot``.
+    Source: MXNet's ``mx.np.dot``.
     """
     a = as_array(a)
     return finish(F.dot(a, as_array(b)), a, out)
@@ -64,7 +64,7 @@ def matmul(a: Any, b: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.matmul``; ONNX MatMul.
+    Source: MXNet's ``mx.np.matmul``; ONNX MatMul.
     """
     from symgluon.numpy.ufunc import check_keywords
 
@@ -87,7 +87,7 @@ def inner(a: Any, b: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.inner``.
+    Source: MXNet's ``mx.np.inner``.
     """
     a = as_array(a)
     return finish(F.inner(a, as_array(b)), a)
@@ -107,7 +107,7 @@ def outer(a: Any, b: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.outer``.
+    Source: MXNet's ``mx.np.outer``.
     """
     a = as_array(a)
     return finish(F.outer(a, as_array(b)), a)
@@ -127,7 +127,7 @@ def vdot(a: Any, b: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.vdot``.
+    Source: MXNet's ``mx.np.vdot``.
     """
     return dot(reshape(a, (-1,)), reshape(b, (-1,)))
 
@@ -148,7 +148,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.tensordot``.
+    Source: MXNet's ``mx.np.tensordot``.
     """
     a, b = as_array(a), as_array(b)
     if isinstance(axes, int):
@@ -178,7 +178,7 @@ def einsum(subscripts: str, *operands: Any, out: Any = None, optimize: Any = Fal
 
     Notes
     -----
-    Source: seed ``mx.np.einsum``; ONNX Einsum.
+    Source: MXNet's ``mx.np.einsum``; ONNX Einsum.
     """
     arrays = [as_array(x) for x in operands]
     return finish(F.einsum(*arrays, subscripts=subscripts), arrays[0], out)
@@ -198,7 +198,7 @@ def kron(a: Any, b: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.kron``.
+    Source: MXNet's ``mx.np.kron``.
     """
     a = as_array(a)
     return finish(F.kron(a, as_array(b)), a)
@@ -233,7 +233,7 @@ def cross(
 
     Notes
     -----
-    Source: seed ``mx.np.cross``.
+    Source: MXNet's ``mx.np.cross``.
     """
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -282,7 +282,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, out: Any = No
 
     Notes
     -----
-    Source: seed ``mx.np.trace``.
+    Source: MXNet's ``mx.np.trace``.
     """
     a = as_array(a)
     return finish(F.sum(diagonal(a, offset, axis1, axis2), axis=-1), a, out)
@@ -304,7 +304,7 @@ def vecdot(a: Any, b: Any, axis: int | None = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.vecdot``.
+    Source: MXNet's ``mx.np.linalg.vecdot``.
     """
     a = as_array(a)
     product = F.multiply(a, as_array(b))
@@ -328,7 +328,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.multi_dot``.
+    Source: MXNet's ``mx.np.linalg.multi_dot``.
     """
     result = as_array(arrays[0])
     for other in arrays[1:]:
@@ -357,7 +357,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.norm``.
+    Source: MXNet's ``mx.np.linalg.norm``.
     """
     x = as_array(x)
     found = F.norm(x, ord=ord, axis=as_axes(axis), keepdims=keep(keepdims))
@@ -384,7 +384,7 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.vector_norm``.
+    Source: MXNet's ``mx.np.linalg.vector_norm``.
     """
     x = as_array(x)
     flat = axis is None or not isinstance(axis, int)
@@ -422,7 +422,7 @@ def matrix_norm(x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.matrix_norm``.
+    Source: MXNet's ``mx.np.linalg.matrix_norm``.
     """
     return norm(x, ord, tuple(axis), keepdims)
 
@@ -449,7 +449,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.matrix_power``.
+    Source: MXNet's ``mx.np.linalg.matrix_power``.
     """
     from symgluon.numpy.creation import eye
 
@@ -478,7 +478,7 @@ def _simple(name: str, text: str, results: str) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
         f"{text}\n\nParameters\n----------\na : array (..., M, N), float\n    Matrices.\n\n"
-        f"Returns\n-------\n{results}, float\n\nNotes\n-----\nSource: seed ``mx.np.linalg.{name}``."
+        f"Returns\n-------\n{results}, float\n\nNotes\n-----\nSource: MXNet's ``mx.np.linalg.{name}``."
     )
     return function
 
@@ -527,7 +527,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.qr``.
+    Source: MXNet's ``mx.np.linalg.qr``.
     """
     if mode not in ("reduced", None):
         raise ValueError("qr: only mode='reduced' is supported")
@@ -554,7 +554,7 @@ def svdvals(a: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.svdvals``.
+    Source: MXNet's ``mx.np.linalg.svdvals``.
     """
     return svd_factors(a)[1]
 
@@ -576,7 +576,7 @@ def cholesky(a: Any, upper: bool = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.cholesky``.
+    Source: MXNet's ``mx.np.linalg.cholesky``.
     """
     a = as_array(a)
     factor = finish(F.cholesky(a), a)
@@ -600,7 +600,7 @@ def eigh(a: Any, upper: bool = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.eigh``.
+    Source: MXNet's ``mx.np.linalg.eigh``.
     """
     a = as_array(a)
     return tuple(finish(F.eigh(a, UPLO="U" if upper in (True, "U") else "L"), a))
@@ -623,7 +623,7 @@ def eigvalsh(a: Any, upper: bool = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.eigvalsh``.
+    Source: MXNet's ``mx.np.linalg.eigvalsh``.
     """
     return eigh(a, upper)[0]
 
@@ -644,7 +644,7 @@ def solve(a: Any, b: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.solve``.
+    Source: MXNet's ``mx.np.linalg.solve``.
     """
     a = as_array(a)
     return finish(F.solve(a, as_array(b)), a)
@@ -669,7 +669,7 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.pinv``.
+    Source: MXNet's ``mx.np.linalg.pinv``.
     """
     a = as_array(a)
     return finish(F.pinv(a, rcond=1e-15 if rtol is None else float(rtol)), a)
@@ -698,7 +698,7 @@ def lstsq(a: Any, b: Any, rcond: Any = "warn") -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.lstsq``.
+    Source: MXNet's ``mx.np.linalg.lstsq``.
     """
     import numpy as np
 
@@ -733,7 +733,7 @@ def matrix_rank(M: Any, rtol: Any = None, hermitian: bool = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.matrix_rank``.
+    Source: MXNet's ``mx.np.linalg.matrix_rank``.
     """
     import numpy as np
 
@@ -760,7 +760,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.cond``.
+    Source: MXNet's ``mx.np.linalg.cond``.
     """
     x = as_array(x)
     if p in (None, 2, -2):
@@ -791,7 +791,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.tensorinv``.
+    Source: MXNet's ``mx.np.linalg.tensorinv``.
     """
     a = as_array(a)
     if ind <= 0:
@@ -819,7 +819,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.linalg.tensorsolve``.
+    Source: MXNet's ``mx.np.linalg.tensorsolve``.
     """
     a, b = as_array(a), as_array(b)
     if axes is not None:

@@ -37,7 +37,7 @@ def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
 
     Notes
     -----
-    Source: seed ``mx.np.all``.
+    Source: MXNet's ``mx.np.all``.
     """
     return reduce("all", a, axis, keepdims, out)
 
@@ -62,7 +62,7 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
 
     Notes
     -----
-    Source: seed ``mx.np.any``.
+    Source: MXNet's ``mx.np.any``.
     """
     return reduce("any", a, axis, keepdims, out)
 
@@ -90,7 +90,7 @@ def sometrue(a: Any, axis: Any = None, keepdims: Any = False, out: Any = None) -
 
     Notes
     -----
-    Source: seed ``mx.np.sometrue``.
+    Source: MXNet's ``mx.np.sometrue``.
     """
     return reduce("any", a, axis, keepdims, out)
 
@@ -116,7 +116,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.where``; ONNX Where.
+    Source: MXNet's ``mx.np.where``; ONNX Where.
     """
     condition = as_array(condition)
     if x is None and y is None:
@@ -162,7 +162,7 @@ def isclose(
 
     Notes
     -----
-    Source: seed ``mx.np.isclose``.
+    Source: MXNet's ``mx.np.isclose``.
     """
     first, second = _pair(a, b)
     return as_array(np.isclose(first, second, rtol, atol, equal_nan))
@@ -195,7 +195,7 @@ def allclose(
 
     Notes
     -----
-    Source: seed ``mx.np.allclose``.
+    Source: MXNet's ``mx.np.allclose``.
     """
     return bool(np.allclose(*_pair(a, b), rtol, atol, equal_nan))
 
@@ -221,7 +221,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
 
     Notes
     -----
-    Source: seed ``mx.np.array_equal``.
+    Source: MXNet's ``mx.np.array_equal``.
     """
     return bool(np.array_equal(*_pair(a1, a2), equal_nan))
 
@@ -245,6 +245,6 @@ def array_equiv(a1: Any, a2: Any) -> bool:
 
     Notes
     -----
-    Source: seed ``mx.np.array_equiv``.
+    Source: MXNet's ``mx.np.array_equiv``.
     """
     return bool(np.array_equiv(*_pair(a1, a2)))

@@ -58,7 +58,7 @@ def size(a: Any, axis: int | None = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.size``.
+    Source: MXNet's ``mx.np.size``.
     """
     a = as_array(a)
     return a.size if axis is None else a.shape[axis]
@@ -89,7 +89,7 @@ def reshape(a: Any, newshape: Any = None, order: str = "C", out: Any = None, **k
 
     Notes
     -----
-    Source: seed ``mx.np.reshape``.
+    Source: MXNet's ``mx.np.reshape``.
     """
     a = as_array(a)
     dims = _dims(kw.get("shape", newshape))
@@ -118,7 +118,7 @@ def ravel(x: Any, order: str = "C") -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.ravel``.
+    Source: MXNet's ``mx.np.ravel``.
     """
     return reshape(x, (-1,), order)
 
@@ -139,7 +139,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.transpose``; ONNX Transpose.
+    Source: MXNet's ``mx.np.transpose``; ONNX Transpose.
     """
     a = as_array(a)
     return finish(F.transpose(a, axes=None if axes is None else _dims(axes)), a)
@@ -161,7 +161,7 @@ def permute_dims(a: Any, axes: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.permute_dims``.
+    Source: MXNet's ``mx.np.permute_dims``.
     """
     return transpose(a, axes)
 
@@ -184,7 +184,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.swapaxes``.
+    Source: MXNet's ``mx.np.swapaxes``.
     """
     a = as_array(a)
     return finish(F.swapaxes(a, axis1=axis1, axis2=axis2), a)
@@ -208,7 +208,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.moveaxis``.
+    Source: MXNet's ``mx.np.moveaxis``.
     """
     a = as_array(a)
     return finish(F.moveaxis(a, source=_dims(source), destination=_dims(destination)), a)
@@ -232,7 +232,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.rollaxis``.
+    Source: MXNet's ``mx.np.rollaxis``.
     """
     a = as_array(a)
     return finish(F.rollaxis(a, axis=axis, start=start), a)
@@ -256,7 +256,7 @@ def squeeze(a: Any, axis: Any = None, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.squeeze``.
+    Source: MXNet's ``mx.np.squeeze``.
     """
     a = as_array(a)
     return finish(F.squeeze(a, axis=tuple(axis) if isinstance(axis, list) else axis), a, out)
@@ -278,7 +278,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.expand_dims``.
+    Source: MXNet's ``mx.np.expand_dims``.
     """
     a = as_array(a)
     return finish(F.expand_dims(a, axis=axis), a)
@@ -300,7 +300,7 @@ def broadcast_to(array: Any, shape: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.broadcast_to``.
+    Source: MXNet's ``mx.np.broadcast_to``.
     """
     array = as_array(array)
     return finish(F.broadcast_to(array, shape=_dims(shape)), array)
@@ -321,7 +321,7 @@ def broadcast_arrays(*args: Any) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.broadcast_arrays``.
+    Source: MXNet's ``mx.np.broadcast_arrays``.
     """
     from symgluon.ir.types import broadcast_shapes
 
@@ -344,7 +344,7 @@ def atleast_1d(*arys: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.atleast_1d``.
+    Source: MXNet's ``mx.np.atleast_1d``.
     """
     return _at_least(arys, lambda a: reshape(a, (1,)) if a.ndim == 0 else a)
 
@@ -363,7 +363,7 @@ def atleast_2d(*arys: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.atleast_2d``.
+    Source: MXNet's ``mx.np.atleast_2d``.
     """
     return _at_least(arys, lambda a: reshape(a, (*(1,) * (2 - a.ndim), *a.shape)))
 
@@ -382,7 +382,7 @@ def atleast_3d(*arys: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.atleast_3d``.
+    Source: MXNet's ``mx.np.atleast_3d``.
     """
 
     def three(a: Any) -> Any:
@@ -425,7 +425,7 @@ def concatenate(seq: Any, axis: Any = 0, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.concatenate``; ONNX Concat.
+    Source: MXNet's ``mx.np.concatenate``; ONNX Concat.
     """
     arrays = _listed(seq)
     if axis is None:
@@ -455,7 +455,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.stack``.
+    Source: MXNet's ``mx.np.stack``.
     """
     found = _listed(arrays)
     return finish(F.stack(*found, axis=axis), found[0], out)
@@ -478,7 +478,7 @@ def vstack(arrays: Any, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.vstack``.
+    Source: MXNet's ``mx.np.vstack``.
     """
     return concatenate([atleast_2d(a) for a in _listed(arrays)], 0, out)
 
@@ -512,7 +512,7 @@ def column_stack(tup: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.column_stack``.
+    Source: MXNet's ``mx.np.column_stack``.
     """
     return concatenate([a if a.ndim > 1 else reshape(a, (-1, 1)) for a in _listed(tup)], 1)
 
@@ -533,7 +533,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.append``.
+    Source: MXNet's ``mx.np.append``.
     """
     return concatenate([arr, values], axis)
 
@@ -562,7 +562,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.split``.
+    Source: MXNet's ``mx.np.split``.
     """
     ary = as_array(ary)
     if isinstance(indices_or_sections, int | np.integer):
@@ -609,7 +609,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.array_split``.
+    Source: MXNet's ``mx.np.array_split``.
     """
     ary = as_array(ary)
     if not isinstance(indices_or_sections, int | np.integer):
@@ -643,7 +643,7 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.hsplit``.
+    Source: MXNet's ``mx.np.hsplit``.
     """
     ary = as_array(ary)
     if ary.ndim < 1:
@@ -672,7 +672,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.vsplit``.
+    Source: MXNet's ``mx.np.vsplit``.
     """
     ary = as_array(ary)
     if ary.ndim < 2:
@@ -701,7 +701,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.dsplit``.
+    Source: MXNet's ``mx.np.dsplit``.
     """
     ary = as_array(ary)
     if ary.ndim < 3:
@@ -725,7 +725,7 @@ def unstack(x: Any, axis: int = 0) -> list[Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.unstack``.
+    Source: MXNet's ``mx.np.unstack``.
     """
     x = as_array(x)
     lead = (slice(None),) * (axis % x.ndim)
@@ -751,7 +751,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.repeat``.
+    Source: MXNet's ``mx.np.repeat``.
     """
     a = as_array(a)
     x, axis = (F.reshape(a, shape=(-1,)), 0) if axis is None else (a, axis)
@@ -780,7 +780,7 @@ def tile(A: Any, reps: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.tile``; ONNX Tile.
+    Source: MXNet's ``mx.np.tile``; ONNX Tile.
     """
     A = as_array(A)
     return finish(F.tile(A, reps=_dims(reps)), A)
@@ -802,7 +802,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.resize``.
+    Source: MXNet's ``mx.np.resize``.
     """
     a = as_array(a)
     dims = tuple(int(n) for n in _dims(new_shape))
@@ -833,7 +833,7 @@ def flip(m: Any, axis: Any = None, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.flip``.
+    Source: MXNet's ``mx.np.flip``.
     """
     m = as_array(m)
     return finish(F.flip(m, axis=tuple(axis) if isinstance(axis, list) else axis), m, out)
@@ -853,7 +853,7 @@ def flipud(m: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.flipud``.
+    Source: MXNet's ``mx.np.flipud``.
     """
     return flip(m, 0)
 
@@ -872,7 +872,7 @@ def fliplr(m: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.fliplr``.
+    Source: MXNet's ``mx.np.fliplr``.
     """
     return flip(m, 1)
 
@@ -895,7 +895,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.roll``.
+    Source: MXNet's ``mx.np.roll``.
     """
     a = as_array(a)
     return finish(F.roll(a, shift=shift, axis=axis), a)
@@ -919,7 +919,7 @@ def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.rot90``.
+    Source: MXNet's ``mx.np.rot90``.
     """
     m = as_array(m)
     return finish(F.rot90(m, k=k, axes=tuple(axes)), m)
@@ -950,7 +950,7 @@ def pad(x: Any, pad_width: Any = None, mode: str = "constant", **kwargs: Any) ->
 
     Notes
     -----
-    Source: seed ``mx.np.pad``.
+    Source: MXNet's ``mx.np.pad``.
     """
     x = as_array(x)
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
@@ -981,7 +981,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.delete``.
+    Source: MXNet's ``mx.np.delete``.
     """
     arr = as_array(arr)
     x, axis = (F.reshape(arr, shape=(-1,)), 0) if axis is None else (arr, axis)
@@ -1010,7 +1010,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.insert``.
+    Source: MXNet's ``mx.np.insert``.
     """
     arr = as_array(arr)
     x, axis = (F.reshape(arr, shape=(-1,)), 0) if axis is None else (arr, axis % arr.ndim)

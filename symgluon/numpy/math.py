@@ -149,7 +149,7 @@ def positive(x: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.positive``.
+    Source: MXNet's ``mx.np.positive``.
     """
     return finish(F.identity(as_array(x)), x, out)
 
@@ -173,7 +173,7 @@ def divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
 
     Notes
     -----
-    Source: seed ``mx.np.divmod``.
+    Source: MXNet's ``mx.np.divmod``.
     """
     space: Any = globals()
     return space["floor_divide"](x1, x2), space["mod"](x1, x2)
@@ -204,7 +204,7 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.clip``; ONNX Clip.
+    Source: MXNet's ``mx.np.clip``; ONNX Clip.
     """
     if a_min is None and a_max is None:
         raise ValueError("array_clip: must set either max or min")
@@ -239,7 +239,7 @@ def around(x: Any, decimals: int = 0, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.around``.
+    Source: MXNet's ``mx.np.around``.
     """
     ufunc.check_keywords("around", kwargs)
     if isinstance(x, int | float):
@@ -276,7 +276,7 @@ def nan_to_num(
 
     Notes
     -----
-    Source: seed ``mx.np.nan_to_num``.
+    Source: MXNet's ``mx.np.nan_to_num``.
     """
     ufunc.check_keywords("nan_to_num", kwargs)
     x = as_array(x)
@@ -334,7 +334,7 @@ def sum(
 
     Notes
     -----
-    Source: seed ``mx.np.sum``; ONNX ReduceSum.
+    Source: MXNet's ``mx.np.sum``; ONNX ReduceSum.
     """
     return accumulate("sum", a, axis, dtype, out, keepdims, initial, where)
 
@@ -368,7 +368,7 @@ def prod(
 
     Notes
     -----
-    Source: seed ``mx.np.prod``; ONNX ReduceProd.
+    Source: MXNet's ``mx.np.prod``; ONNX ReduceProd.
     """
     return accumulate("prod", a, axis, dtype, out, keepdims, initial, where)
 
@@ -416,7 +416,7 @@ def max(
 
     Notes
     -----
-    Source: seed ``mx.np.max``; ONNX ReduceMax.
+    Source: MXNet's ``mx.np.max``; ONNX ReduceMax.
     """
     ufunc.check_keywords("max", {"where": where})
     result = reduce("max", a, axis, keepdims)
@@ -450,7 +450,7 @@ def min(
 
     Notes
     -----
-    Source: seed ``mx.np.min``; ONNX ReduceMin.
+    Source: MXNet's ``mx.np.min``; ONNX ReduceMin.
     """
     ufunc.check_keywords("min", {"where": where})
     result = reduce("min", a, axis, keepdims)
@@ -483,7 +483,7 @@ def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdim
 
     Notes
     -----
-    Source: seed ``mx.np.nansum``.
+    Source: MXNet's ``mx.np.nansum``.
     """
     return reduce("nansum", a, axis, keepdims, out, dtype)
 
@@ -511,7 +511,7 @@ def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdi
 
     Notes
     -----
-    Source: seed ``mx.np.nanprod``.
+    Source: MXNet's ``mx.np.nanprod``.
     """
     return reduce("nanprod", a, axis, keepdims, out, dtype)
 
@@ -536,7 +536,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.cumsum``; ONNX CumSum.
+    Source: MXNet's ``mx.np.cumsum``; ONNX CumSum.
     """
     return _cumulate("cumsum", a, axis, dtype, out)
 
@@ -561,7 +561,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
 
     Notes
     -----
-    Source: seed ``mx.np.cumprod``.
+    Source: MXNet's ``mx.np.cumprod``.
     """
     return _cumulate("cumprod", a, axis, dtype, out)
 
@@ -598,7 +598,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
     Notes
     -----
-    Source: seed ``mx.np.diff``.
+    Source: MXNet's ``mx.np.diff``.
     """
     a = as_array(a)
     parts = [a if p is a else _edge(p, a, axis) for p in (prepend, a, append) if p is not None]
@@ -642,7 +642,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.ediff1d``.
+    Source: MXNet's ``mx.np.ediff1d``.
     """
     ary = as_array(ary)
     parts: list[Any] = [diff(F.reshape(ary, shape=(-1,)))]

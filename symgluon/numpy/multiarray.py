@@ -105,7 +105,7 @@ class ndarray(NDArray):
 
     Notes
     -----
-    Source: seed ``mx.np.ndarray``.
+    Source: MXNet's ``mx.np.ndarray``.
 
     Examples
     --------

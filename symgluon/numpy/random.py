@@ -44,7 +44,7 @@ def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> N
 
     Notes
     -----
-    Source: seed ``mx.np.random.seed``.
+    Source: MXNet's ``mx.np.random.seed``.
     """
     if seed_state is not None and not isinstance(seed_state, int | np.integer):
         raise ValueError("seed_state must be int")
@@ -117,7 +117,7 @@ def uniform(
 
     Notes
     -----
-    Source: seed ``mx.np.random.uniform``.
+    Source: MXNet's ``mx.np.random.uniform``.
     """
     return draw(distributions.uniform, (low, high), size, dtype, device, out, kwargs)
 
@@ -150,7 +150,7 @@ def normal(
 
     Notes
     -----
-    Source: seed ``mx.np.random.normal``.
+    Source: MXNet's ``mx.np.random.normal``.
     """
     return draw(distributions.normal, (loc, scale), size, dtype, device, out, kwargs)
 
@@ -172,7 +172,7 @@ def rand(*size: Any, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.random.rand``.
+    Source: MXNet's ``mx.np.random.rand``.
     """
     return uniform(size=size, **kwargs)
 
@@ -194,7 +194,7 @@ def randn(*size: Any, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.random.randn``.
+    Source: MXNet's ``mx.np.random.randn``.
     """
     return normal(size=size, **kwargs)
 
@@ -227,7 +227,7 @@ def lognormal(
 
     Notes
     -----
-    Source: seed ``mx.np.random.lognormal``.
+    Source: MXNet's ``mx.np.random.lognormal``.
     """
     return draw(distributions.lognormal, (mean, sigma), size, dtype, device, out, kwargs)
 
@@ -260,7 +260,7 @@ def laplace(
 
     Notes
     -----
-    Source: seed ``mx.np.random.laplace``.
+    Source: MXNet's ``mx.np.random.laplace``.
     """
     return draw(distributions.laplace, (loc, scale), size, dtype, device, out, kwargs)
 
@@ -291,7 +291,7 @@ def gumbel(
 
     Notes
     -----
-    Source: seed ``mx.np.random.gumbel``.
+    Source: MXNet's ``mx.np.random.gumbel``.
     """
     return draw(distributions.gumbel, (loc, scale), size, None, device, out, kwargs)
 
@@ -322,7 +322,7 @@ def logistic(
 
     Notes
     -----
-    Source: seed ``mx.np.random.logistic``.
+    Source: MXNet's ``mx.np.random.logistic``.
     """
     return draw(distributions.logistic, (loc, scale), size, None, device, out, kwargs)
 
@@ -351,7 +351,7 @@ def exponential(
 
     Notes
     -----
-    Source: seed ``mx.np.random.exponential``.
+    Source: MXNet's ``mx.np.random.exponential``.
     """
     return draw(distributions.exponential, (scale,), size, None, device, out, kwargs)
 
@@ -379,7 +379,7 @@ def rayleigh(
 
     Notes
     -----
-    Source: seed ``mx.np.random.rayleigh``.
+    Source: MXNet's ``mx.np.random.rayleigh``.
     """
     return draw(distributions.rayleigh, (scale,), size, None, device, out, kwargs)
 
@@ -405,7 +405,7 @@ def weibull(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwa
 
     Notes
     -----
-    Source: seed ``mx.np.random.weibull``.
+    Source: MXNet's ``mx.np.random.weibull``.
     """
     return draw(distributions.weibull, (a,), size, None, device, out, kwargs)
 
@@ -431,7 +431,7 @@ def pareto(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwar
 
     Notes
     -----
-    Source: seed ``mx.np.random.pareto``.
+    Source: MXNet's ``mx.np.random.pareto``.
     """
     return draw(distributions.pareto, (a,), size, None, device, out, kwargs)
 
@@ -457,7 +457,7 @@ def power(a: Any, size: Any = None, device: Any = None, out: Any = None, **kwarg
 
     Notes
     -----
-    Source: seed ``mx.np.random.power``.
+    Source: MXNet's ``mx.np.random.power``.
     """
     return draw(distributions.power, (a,), size, None, device, out, kwargs)
 
@@ -490,7 +490,7 @@ def gamma(
 
     Notes
     -----
-    Source: seed ``mx.np.random.gamma``.
+    Source: MXNet's ``mx.np.random.gamma``.
     """
     return draw(distributions.gamma, (shape, scale), size, dtype, device, out, kwargs)
 
@@ -518,7 +518,7 @@ def chisquare(
 
     Notes
     -----
-    Source: seed ``mx.np.random.chisquare``.
+    Source: MXNet's ``mx.np.random.chisquare``.
     """
     return draw(distributions.chisquare, (df,), size, dtype, device, None, kwargs)
 
@@ -548,7 +548,7 @@ def beta(
 
     Notes
     -----
-    Source: seed ``mx.np.random.beta``.
+    Source: MXNet's ``mx.np.random.beta``.
     """
     return draw(distributions.beta, (a, b), size, dtype, device, None, kwargs)
 
@@ -574,7 +574,7 @@ def f(dfnum: Any, dfden: Any, size: Any = None, device: Any = None, **kwargs: An
 
     Notes
     -----
-    Source: seed ``mx.np.random.f``.
+    Source: MXNet's ``mx.np.random.f``.
     """
     return draw(distributions.f, (dfnum, dfden), size, None, device, None, kwargs)
 
@@ -602,7 +602,7 @@ def poisson(
 
     Notes
     -----
-    Source: seed ``mx.np.random.poisson``.
+    Source: MXNet's ``mx.np.random.poisson``.
     """
     return draw(distributions.poisson, (lam,), size, dtype, device, None, kwargs)
 
@@ -631,7 +631,7 @@ def multivariate_normal(
 
     Notes
     -----
-    Source: seed ``mx.np.random.multivariate_normal``.
+    Source: MXNet's ``mx.np.random.multivariate_normal``.
     """
     mean, cov = as_array(mean), as_array(cov)
     lead = dims(size) if size is not None else ()
@@ -670,7 +670,7 @@ def randint(
 
     Notes
     -----
-    Source: seed ``mx.np.random.randint``.
+    Source: MXNet's ``mx.np.random.randint``.
     """
     low, high = (0, low) if high is None else (low, high)
     kind = dtypes.resolve("int64" if dtype is None else dtype)
@@ -706,7 +706,7 @@ def choice(
 
     Notes
     -----
-    Source: seed ``mx.np.random.choice``.
+    Source: MXNet's ``mx.np.random.choice``.
     """
     source = None if isinstance(a, int | np.integer) else as_array(a)
     n = int(a) if source is None else source.shape[0]
@@ -747,7 +747,7 @@ def multinomial(n: int, pvals: Any, size: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.random.multinomial``.
+    Source: MXNet's ``mx.np.random.multinomial``.
     """
     shape = () if size is None else dims(size)
     return _deliver(F.random_multinomial(as_array(pvals), n=n, shape=shape), None, None, kwargs)

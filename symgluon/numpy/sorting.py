@@ -39,7 +39,7 @@ def argmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> 
 
     Notes
     -----
-    Source: seed ``mx.np.argmax``; ONNX ArgMax.
+    Source: MXNet's ``mx.np.argmax``; ONNX ArgMax.
     """
     return reduce("argmax", a, axis, keepdims, out)
 
@@ -64,7 +64,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> 
 
     Notes
     -----
-    Source: seed ``mx.np.argmin``; ONNX ArgMin.
+    Source: MXNet's ``mx.np.argmin``; ONNX ArgMin.
     """
     return reduce("argmin", a, axis, keepdims, out)
 
@@ -93,7 +93,7 @@ def sort(a: Any, axis: Any = -1, descending: bool = False, stable: bool = True, 
 
     Notes
     -----
-    Source: seed ``mx.np.sort``.
+    Source: MXNet's ``mx.np.sort``.
     """
     a = as_array(a)
     x, axis = _flat(a, axis)
@@ -122,7 +122,7 @@ def argsort(
 
     Notes
     -----
-    Source: seed ``mx.np.argsort``.
+    Source: MXNet's ``mx.np.argsort``.
     """
     a = as_array(a)
     x, axis = _flat(a, axis)
@@ -155,7 +155,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.searchsorted``.
+    Source: MXNet's ``mx.np.searchsorted``.
     """
     numbers = as_array(a).numpy_content("searchsorted"), as_array(v).numpy_content("searchsorted")
     order = None if sorter is None else as_array(sorter).numpy_content()
@@ -184,7 +184,7 @@ def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise", out: Any =
 
     Notes
     -----
-    Source: seed ``mx.np.take``; ONNX Gather.
+    Source: MXNet's ``mx.np.take``; ONNX Gather.
     """
     a = as_array(a)
     index = as_array(indices)
@@ -210,7 +210,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.take_along_axis``; ONNX GatherElements.
+    Source: MXNet's ``mx.np.take_along_axis``; ONNX GatherElements.
     """
     arr = as_array(arr)
     x, axis = _flat(arr, axis)
@@ -236,7 +236,7 @@ def nonzero(a: Any) -> tuple[Any, ...]:
 
     Notes
     -----
-    Source: seed ``mx.np.nonzero``.
+    Source: MXNet's ``mx.np.nonzero``.
     """
     a = as_array(a)
     a = F.reshape(a, shape=(1,)) if a.ndim == 0 else a
@@ -263,7 +263,7 @@ def argwhere(a: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.argwhere``.
+    Source: MXNet's ``mx.np.argwhere``.
     """
     return finish(F.nonzero(as_array(a)))
 
@@ -287,7 +287,7 @@ def flatnonzero(a: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.flatnonzero``.
+    Source: MXNet's ``mx.np.flatnonzero``.
     """
     rows = F.nonzero(F.reshape(as_array(a), shape=(-1,)))
     return finish(F.index(rows, index=(slice(None), 0)))
@@ -308,7 +308,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.extract``.
+    Source: MXNet's ``mx.np.extract``.
     """
     return compress(as_array(condition).reshape(-1), arr)
 
@@ -333,7 +333,7 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.compress``.
+    Source: MXNet's ``mx.np.compress``.
     """
     a = as_array(a)
     chosen = np.flatnonzero(as_array(condition).numpy_content("compress"))
@@ -371,7 +371,7 @@ def unique(
 
     Notes
     -----
-    Source: seed ``mx.np.unique``.
+    Source: MXNet's ``mx.np.unique``.
     """
     found = F.unique(
         as_array(ar), return_index=return_index, return_inverse=return_inverse,
@@ -410,7 +410,7 @@ def unique_all(x: Any) -> UniqueAll:
 
     Notes
     -----
-    Source: seed ``mx.np.unique_all``.
+    Source: MXNet's ``mx.np.unique_all``.
     """
     return UniqueAll(*unique(x, True, True, True))
 
@@ -429,7 +429,7 @@ def unique_inverse(x: Any) -> UniqueInverse:
 
     Notes
     -----
-    Source: seed ``mx.np.unique_inverse``.
+    Source: MXNet's ``mx.np.unique_inverse``.
     """
     return UniqueInverse(*unique(x, return_inverse=True))
 
@@ -448,7 +448,7 @@ def unique_values(x: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.unique_values``.
+    Source: MXNet's ``mx.np.unique_values``.
     """
     return unique(x)
 
@@ -477,7 +477,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
 
     Notes
     -----
-    Source: seed ``mx.np.unravel_index``.
+    Source: MXNet's ``mx.np.unravel_index``.
     """
     if order != "C":
         raise ValueError("unravel_index: only order='C' is supported")
@@ -509,7 +509,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.diagonal``.
+    Source: MXNet's ``mx.np.diagonal``.
     """
     a = as_array(a)
     return finish(F.diagonal(a, offset=offset, axis1=axis1, axis2=axis2), a)
@@ -529,7 +529,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
     Notes
     -----
-    Source: seed ``mx.np.fill_diagonal``.
+    Source: MXNet's ``mx.np.fill_diagonal``.
     """
     numbers = np.zeros(a.shape, np.bool_)
     np.fill_diagonal(numbers, True, wrap)
@@ -554,7 +554,7 @@ def diag_indices_from(arr: Any) -> tuple[Any, ...]:
 
     Notes
     -----
-    Source: seed ``mx.np.diag_indices_from``.
+    Source: MXNet's ``mx.np.diag_indices_from``.
     """
     return tuple(constant(i) for i in np.diag_indices(int(arr.shape[0]), arr.ndim))
 
@@ -575,7 +575,7 @@ def tril_indices_from(arr: Any, k: int = 0) -> tuple[Any, ...]:
 
     Notes
     -----
-    Source: seed ``mx.np.tril_indices_from``.
+    Source: MXNet's ``mx.np.tril_indices_from``.
     """
     return tuple(constant(i) for i in np.tril_indices(int(arr.shape[0]), k, int(arr.shape[1])))
 
@@ -596,6 +596,6 @@ def triu_indices_from(arr: Any, k: int = 0) -> tuple[Any, ...]:
 
     Notes
     -----
-    Source: seed ``mx.np.triu_indices_from``.
+    Source: MXNet's ``mx.np.triu_indices_from``.
     """
     return tuple(constant(i) for i in np.triu_indices(int(arr.shape[0]), k, int(arr.shape[1])))

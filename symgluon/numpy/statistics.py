@@ -46,7 +46,7 @@ def mean(
 
     Notes
     -----
-    Source: seed ``mx.np.mean``; ONNX ReduceMean.
+    Source: MXNet's ``mx.np.mean``; ONNX ReduceMean.
     """
     return accumulate("mean", a, axis, dtype, out, keepdims, None, where)
 
@@ -90,7 +90,7 @@ def std(
 
     Notes
     -----
-    Source: seed ``mx.np.std``.
+    Source: MXNet's ``mx.np.std``.
     """
     return _spread("std", a, axis, dtype, out, correction if ddof is None else ddof, keepdims)
 
@@ -124,7 +124,7 @@ def var(
 
     Notes
     -----
-    Source: seed ``mx.np.var``.
+    Source: MXNet's ``mx.np.var``.
     """
     return _spread("var", a, axis, dtype, out, correction if ddof is None else ddof, keepdims)
 
@@ -158,7 +158,7 @@ def average(
 
     Notes
     -----
-    Source: seed ``mx.np.average``.
+    Source: MXNet's ``mx.np.average``.
     """
     a = as_array(a)
     if weights is None:
@@ -211,7 +211,7 @@ def percentile(
 
     Notes
     -----
-    Source: seed ``mx.np.percentile``.
+    Source: MXNet's ``mx.np.percentile``.
     """
     a, name = as_array(a), method or interpolation
     values = q.numpy_content() if isinstance(q, Array) else np.asarray(q)
@@ -254,7 +254,7 @@ def quantile(
 
     Notes
     -----
-    Source: seed ``mx.np.quantile``.
+    Source: MXNet's ``mx.np.quantile``.
     """
     values = q.numpy_content() if isinstance(q, Array) else np.asarray(q)
     return percentile(a, values * 100.0, axis, out, None, interpolation, keepdims, method)
@@ -284,7 +284,7 @@ def median(
 
     Notes
     -----
-    Source: seed ``mx.np.median``.
+    Source: MXNet's ``mx.np.median``.
     """
     return percentile(a, 50.0, axis, out, None, "linear", keepdims)
 
@@ -307,7 +307,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.count_nonzero``.
+    Source: MXNet's ``mx.np.count_nonzero``.
     """
     return reduce("count_nonzero", a, axis, keepdims)
 
@@ -336,7 +336,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.np.bincount``.
+    Source: MXNet's ``mx.np.bincount``.
     """
     numbers = as_array(x).numpy_content("bincount")
     w = None if weights is None else as_array(weights).numpy_content("bincount")
@@ -378,7 +378,7 @@ def histogram(
 
     Notes
     -----
-    Source: seed ``mx.np.histogram``.
+    Source: MXNet's ``mx.np.histogram``.
     """
     if normed or weights is not None or density:
         raise ValueError("histogram: normed, weights and density are not supported")

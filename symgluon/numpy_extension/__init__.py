@@ -66,7 +66,7 @@ def Custom(*args: Any, op_type: str | None = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.Custom``.
+    Source: MXNet's ``mx.npx.Custom``.
     """
     from symgluon.numpy.multiarray import ndarray
     from symgluon.operator import call_custom

@@ -37,7 +37,7 @@ def activation(data: Any, act_type: str = "relu", **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.activation``.
+    Source: MXNet's ``mx.npx.activation``.
     """
     return _call("Activation", [data], act_type=act_type)
 
@@ -69,7 +69,7 @@ def leaky_relu(
 
     Notes
     -----
-    Source: seed ``mx.npx.leaky_relu``.
+    Source: MXNet's ``mx.npx.leaky_relu``.
     """
     return _call(
         "LeakyReLU", [data, gamma], act_type=act_type, slope=slope, lower_bound=lower_bound,
@@ -102,7 +102,7 @@ def fully_connected(
 
     Notes
     -----
-    Source: seed ``mx.npx.fully_connected``.
+    Source: MXNet's ``mx.npx.fully_connected``.
     """
     bias = None if no_bias else bias
     hidden = num_hidden if num_hidden is not None else weight.shape[0]
@@ -156,7 +156,7 @@ def convolution(
 
     Notes
     -----
-    Source: seed ``mx.npx.convolution``; ONNX Conv.
+    Source: MXNet's ``mx.npx.convolution``; ONNX Conv.
     """
     return _call(
         "Convolution", [data, weight, None if no_bias else bias], kernel=kernel, stride=stride,
@@ -214,7 +214,7 @@ def deconvolution(
 
     Notes
     -----
-    Source: seed ``mx.npx.deconvolution``; ONNX ConvTranspose.
+    Source: MXNet's ``mx.npx.deconvolution``; ONNX ConvTranspose.
     """
     return _call(
         "Deconvolution", [data, weight, None if no_bias else bias], kernel=kernel, stride=stride,
@@ -262,7 +262,7 @@ def pooling(
 
     Notes
     -----
-    Source: seed ``mx.npx.pooling``.
+    Source: MXNet's ``mx.npx.pooling``.
     """
     return _call(
         "Pooling", [data], kernel=kernel, stride=stride, pad=pad, pool_type=pool_type,
@@ -312,7 +312,7 @@ def batch_norm(
 
     Notes
     -----
-    Source: seed ``mx.npx.batch_norm``.
+    Source: MXNet's ``mx.npx.batch_norm``.
     """
     found = _call(
         "BatchNorm", [x, gamma, beta, running_mean, running_var], eps=eps, momentum=momentum,
@@ -349,7 +349,7 @@ def layer_norm(
 
     Notes
     -----
-    Source: seed ``mx.npx.layer_norm``.
+    Source: MXNet's ``mx.npx.layer_norm``.
     """
     return _call(
         "LayerNorm", [data, gamma, beta], axis=axis, eps=eps,
@@ -384,7 +384,7 @@ def group_norm(
 
     Notes
     -----
-    Source: seed ``mx.npx.group_norm``.
+    Source: MXNet's ``mx.npx.group_norm``.
     """
     return _call(
         "GroupNorm", [data, gamma, beta], num_groups=num_groups, eps=eps,
@@ -414,7 +414,7 @@ def instance_norm(
 
     Notes
     -----
-    Source: seed ``mx.npx.instance_norm``.
+    Source: MXNet's ``mx.npx.instance_norm``.
     """
     return _call("InstanceNorm", [data, gamma, beta], eps=eps)
 
@@ -444,7 +444,7 @@ def dropout(
 
     Notes
     -----
-    Source: seed ``mx.npx.dropout``.
+    Source: MXNet's ``mx.npx.dropout``.
     """
     return _call("Dropout", [data], p=p, mode=mode, axes=axes)
 
@@ -476,7 +476,7 @@ def embedding(
 
     Notes
     -----
-    Source: seed ``mx.npx.embedding``.
+    Source: MXNet's ``mx.npx.embedding``.
     """
     rows = weight.shape[0] if input_dim is None else input_dim
     width = weight.shape[1] if output_dim is None else output_dim
@@ -510,7 +510,7 @@ def softmax(
 
     Notes
     -----
-    Source: seed ``mx.npx.softmax``; ONNX Softmax.
+    Source: MXNet's ``mx.npx.softmax``; ONNX Softmax.
     """
     return _softmax("softmax", data, length, axis, temperature, use_length, dtype)
 
@@ -542,7 +542,7 @@ def log_softmax(
 
     Notes
     -----
-    Source: seed ``mx.npx.log_softmax``; ONNX LogSoftmax.
+    Source: MXNet's ``mx.npx.log_softmax``; ONNX LogSoftmax.
     """
     return _softmax("log_softmax", data, length, axis, temperature, use_length, dtype)
 
@@ -583,7 +583,7 @@ def masked_softmax(
 
     Notes
     -----
-    Source: seed ``mx.npx.masked_softmax``.
+    Source: MXNet's ``mx.npx.masked_softmax``.
     """
     return _call(
         "masked_softmax", [data, mask], axis=axis, temperature=temperature, normalize=normalize
@@ -615,7 +615,7 @@ def masked_log_softmax(
 
     Notes
     -----
-    Source: seed ``mx.npx.masked_log_softmax``.
+    Source: MXNet's ``mx.npx.masked_log_softmax``.
     """
     return _call(
         "masked_log_softmax", [data, mask], axis=axis, temperature=temperature,
@@ -675,7 +675,7 @@ def rnn(
 
     Notes
     -----
-    Source: seed ``mx.npx.rnn``.
+    Source: MXNet's ``mx.npx.rnn``.
     """
     inputs = [data, parameters, state]
     if mode == "lstm":

@@ -50,7 +50,7 @@ def bernoulli(
 
     Notes
     -----
-    Source: seed ``mx.npx.random.bernoulli``.
+    Source: MXNet's ``mx.npx.random.bernoulli``.
     """
     if (prob is None) == (logit is None):
         raise ValueError("Either `prob` or `logit` must be specified, but not both.")
@@ -93,7 +93,7 @@ def uniform_n(
 
     Notes
     -----
-    Source: seed ``mx.npx.random.uniform_n``.
+    Source: MXNet's ``mx.npx.random.uniform_n``.
     """
     return uniform(low, high, _batch(batch_shape, low, high), dtype, device, **kwargs)
 
@@ -124,7 +124,7 @@ def normal_n(
 
     Notes
     -----
-    Source: seed ``mx.npx.random.normal_n``.
+    Source: MXNet's ``mx.npx.random.normal_n``.
     """
     return normal(loc, scale, _batch(batch_shape, loc, scale), dtype, device, **kwargs)
 
@@ -153,7 +153,7 @@ def categorical(
 
     Notes
     -----
-    Source: seed ``mx.npx.random.categorical``.
+    Source: MXNet's ``mx.npx.random.categorical``.
     """
     data = as_array(data)
     size = () if shape is None else dims(shape)

@@ -43,7 +43,7 @@ def relu(data: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.relu``; ONNX Relu.
+    Source: MXNet's ``mx.npx.relu``; ONNX Relu.
     """
     data = as_array(data)
     return finish(F.relu(data), data, out)
@@ -65,7 +65,7 @@ def sigmoid(data: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.sigmoid``; ONNX Sigmoid.
+    Source: MXNet's ``mx.npx.sigmoid``; ONNX Sigmoid.
     """
     data = as_array(data)
     return finish(F.sigmoid(data), data, out)
@@ -87,7 +87,7 @@ def gamma(data: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.gamma``.
+    Source: MXNet's ``mx.npx.gamma``.
     """
     data = as_array(data)
     return finish(F.gamma(data), data, out)
@@ -109,7 +109,7 @@ def stop_gradient(data: Any, out: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.stop_gradient``.
+    Source: MXNet's ``mx.npx.stop_gradient``.
     """
     data = as_array(data)
     return finish(F.stop_gradient(data), data, out)
@@ -129,7 +129,7 @@ def add_n(*args: Any, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.add_n``.
+    Source: MXNet's ``mx.npx.add_n``.
     """
     arrays = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
     return _call("add_n", arrays)
@@ -156,7 +156,7 @@ def constraint_check(x: Any, msg: str = "Constraint violated.") -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.constraint_check``.
+    Source: MXNet's ``mx.npx.constraint_check``.
     """
     if not as_array(x).numpy_content("constraint_check").all():
         raise ValueError(msg)
@@ -188,7 +188,7 @@ def batch_dot(
 
     Notes
     -----
-    Source: seed ``mx.npx.batch_dot``.
+    Source: MXNet's ``mx.npx.batch_dot``.
     """
     return _call("batch_dot", [a, b], transpose_a=transpose_a, transpose_b=transpose_b)
 
@@ -216,7 +216,7 @@ def reshape(a: Any, newshape: Any, reverse: bool = False, order: str = "C", **kw
 
     Notes
     -----
-    Source: seed ``mx.npx.reshape``.
+    Source: MXNet's ``mx.npx.reshape``.
     """
     shape = (newshape,) if isinstance(newshape, int) else tuple(newshape)
     return _call("_npx_reshape", [a], newshape=shape, reverse=reverse or None)
@@ -242,7 +242,7 @@ def broadcast_like(lhs: Any, rhs: Any, lhs_axes: Any = None, rhs_axes: Any = Non
 
     Notes
     -----
-    Source: seed ``mx.npx.broadcast_like``.
+    Source: MXNet's ``mx.npx.broadcast_like``.
     """
     return _call("broadcast_like", [lhs, rhs], lhs_axes=lhs_axes, rhs_axes=rhs_axes)
 
@@ -274,7 +274,7 @@ def arange_like(
 
     Notes
     -----
-    Source: seed ``mx.npx.arange_like``.
+    Source: MXNet's ``mx.npx.arange_like``.
     """
     return _call("_contrib_arange_like", [data], start=start, step=step, repeat=repeat, axis=axis)
 
@@ -306,7 +306,7 @@ def one_hot(
 
     Notes
     -----
-    Source: seed ``mx.npx.one_hot``.
+    Source: MXNet's ``mx.npx.one_hot``.
     """
     return _call(
         "one_hot", [data], depth=depth, on_value=on_value, off_value=off_value, dtype=dtype
@@ -335,7 +335,7 @@ def pick(data: Any, index: Any, axis: Any = -1, mode: str = "clip", keepdims: bo
 
     Notes
     -----
-    Source: seed ``mx.npx.pick``.
+    Source: MXNet's ``mx.npx.pick``.
     """
     attrs = {"axis": axis, "mode": mode, "keepdims": keepdims}
     return call("pick", [as_array(data), as_array(index)], attrs, ndarray)
@@ -368,7 +368,7 @@ def topk(
 
     Notes
     -----
-    Source: seed ``mx.npx.topk``; ONNX TopK.
+    Source: MXNet's ``mx.npx.topk``; ONNX TopK.
     """
     attrs = {"axis": axis, "k": k, "ret_typ": ret_typ, "is_ascend": is_ascend, "dtype": dtype}
     return call("topk", [as_array(data)], attrs, ndarray)
@@ -392,7 +392,7 @@ def index_update(a: Any, ind: Any, val: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.index_update``.
+    Source: MXNet's ``mx.npx.index_update``.
     """
     a, index, value = _operands(a, ind, val)
     return finish(F.index_update(a, index, value), a)
@@ -416,7 +416,7 @@ def index_add(a: Any, ind: Any, val: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.index_add``.
+    Source: MXNet's ``mx.npx.index_add``.
     """
     a, index, value = _operands(a, ind, val)
     return finish(F.index_add(a, index, value), a)
@@ -447,7 +447,7 @@ def nonzero(a: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.nonzero``.
+    Source: MXNet's ``mx.npx.nonzero``.
     """
     return finish(F.nonzero(as_array(a)))
 
@@ -465,7 +465,7 @@ def save(file: Any, arr: Any) -> None:
 
     Notes
     -----
-    Source: seed ``mx.npx.save``.
+    Source: MXNet's ``mx.npx.save``.
     """
     from symgluon.formats.atomic import write_bytes
     from symgluon.formats.params import save_params
@@ -492,7 +492,7 @@ def savez(file: Any, *args: Any, **kwds: Any) -> None:
 
     Notes
     -----
-    Source: seed ``mx.npx.savez``.
+    Source: MXNet's ``mx.npx.savez``.
     """
     named = {f"arr_{i}": a for i, a in enumerate(args)}
     save(file, {**named, **kwds})
@@ -539,7 +539,7 @@ def from_numpy(ndarray: Any, zero_copy: bool = True) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.from_numpy``.
+    Source: MXNet's ``mx.npx.from_numpy``.
     """
     return constant(np.array(ndarray))
 
@@ -559,7 +559,7 @@ def from_dlpack(dlpack: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.npx.from_dlpack``.
+    Source: MXNet's ``mx.npx.from_dlpack``.
     """
     return constant(np.array(np.from_dlpack(dlpack)))
 
@@ -586,7 +586,7 @@ def seed(seed: int, device: Any = "all", **kwargs: Any) -> None:
 
     Notes
     -----
-    Source: seed ``mx.npx.seed``.
+    Source: MXNet's ``mx.npx.seed``.
     """
     from symgluon.random import seed as set_seed
 

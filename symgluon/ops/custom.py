@@ -156,6 +156,9 @@ class _Named(Op):
         super().__init__(*args, **kwargs)
         self.__dict__["name"] = f"Custom({self.holder.kind})"
 
+    def __repr__(self) -> str:
+        return self.name
+
     def key(self) -> tuple[Any, ...]:
         """Identity of the call: the user's operator may keep something."""
         return (type(self), id(self.holder))

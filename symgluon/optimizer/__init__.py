@@ -1,4 +1,4 @@
-"""Optimizers: rules that update weights by their gradients (seed: ``mx.optimizer``)."""
+"""Optimizers: rules that update weights by their gradients (MXNet's ``mx.optimizer``)."""
 
 from symgluon.optimizer import contrib
 from symgluon.optimizer.adagrad import AdaDelta, AdaGrad, Ftrl, RMSProp

@@ -33,7 +33,7 @@ class AdaGrad(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.AdaGrad``; Duchi, Hazan and Singer, 2011.
+    Source: MXNet's ``mx.optimizer.AdaGrad``; Duchi, Hazan and Singer, 2011.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class AdaDelta(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.AdaDelta``; arXiv:1212.5701.
+    Source: MXNet's ``mx.optimizer.AdaDelta``; arXiv:1212.5701.
 
     Examples
     --------
@@ -175,7 +175,7 @@ class RMSProp(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.RMSProp``; Tieleman and Hinton, 2012; centered: arXiv:1308.0850.
+    Source: MXNet's ``mx.optimizer.RMSProp``; Tieleman and Hinton, 2012; centered: arXiv:1308.0850.
 
     Examples
     --------
@@ -271,7 +271,7 @@ class Ftrl(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Ftrl``; McMahan et al., 2013.
+    Source: MXNet's ``mx.optimizer.Ftrl``; McMahan et al., 2013.
 
     Examples
     --------

@@ -78,7 +78,7 @@ class Adam(_Moments):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Adam``; arXiv:1412.6980.
+    Source: MXNet's ``mx.optimizer.Adam``; arXiv:1412.6980.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class AdamW(_Moments):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.AdamW``; arXiv:1711.05101.
+    Source: MXNet's ``mx.optimizer.AdamW``; arXiv:1711.05101.
 
     Examples
     --------
@@ -209,7 +209,7 @@ class AdaBelief(_Moments):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.AdaBelief``; arXiv:2010.07468.
+    Source: MXNet's ``mx.optimizer.AdaBelief``; arXiv:2010.07468.
 
     Examples
     --------
@@ -279,7 +279,7 @@ class Adamax(_Moments):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Adamax``; arXiv:1412.6980, section 7.1.
+    Source: MXNet's ``mx.optimizer.Adamax``; arXiv:1412.6980, section 7.1.
 
     Examples
     --------
@@ -341,7 +341,7 @@ class Nadam(_Moments):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Nadam``; Dozat, 2016.
+    Source: MXNet's ``mx.optimizer.Nadam``; Dozat, 2016.
 
     Examples
     --------
@@ -417,7 +417,7 @@ class FTML(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.FTML``; Zheng and Kwok, ICML 2017.
+    Source: MXNet's ``mx.optimizer.FTML``; Zheng and Kwok, ICML 2017.
 
     Examples
     --------
@@ -518,7 +518,7 @@ class LAMB(_LayerWise):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.LAMB``; arXiv:1904.00962.
+    Source: MXNet's ``mx.optimizer.LAMB``; arXiv:1904.00962.
 
     Examples
     --------
@@ -592,7 +592,7 @@ class LANS(_LayerWise):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.LANS``; arXiv:2006.13484.
+    Source: MXNet's ``mx.optimizer.LANS``; arXiv:2006.13484.
 
     Examples
     --------

@@ -38,7 +38,7 @@ class GroupAdaGrad(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.contrib.GroupAdaGrad``.
+    Source: MXNet's ``mx.optimizer.contrib.GroupAdaGrad``.
 
     Examples
     --------

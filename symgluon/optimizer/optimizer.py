@@ -1,4 +1,4 @@
-"""Base class and registry of optimizers (seed: ``mx.optimizer.Optimizer``).
+"""Base class and registry of optimizers (MXNet's ``mx.optimizer.Optimizer``).
 
 An optimizer is one rule on NumPy arrays, `rule`, which updates a weight and its state in place.
 Everything around it (counting updates, learning rates, half precision, in-place buffers) is here.
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from symgluon import dtypes
+from symgluon import dtypes, registry
 from symgluon.errors import AttributeValueError, TraceError
 from symgluon.ops.array import Array, parameter_writes, wrap
 from symgluon.ops.state import state as flags
@@ -68,7 +68,7 @@ class Optimizer:
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Optimizer``.
+    Source: MXNet's ``mx.optimizer.Optimizer``.
 
     Examples
     --------
@@ -524,6 +524,9 @@ class Optimizer:
         self.__dict__.update(saved)
 
 
+registry.share(Optimizer, Optimizer.opt_registry)
+
+
 class _ArgumentError(AttributeValueError, AssertionError):
     """An argument of the wrong kind: an AssertionError in MXNet."""
 
@@ -580,7 +583,7 @@ class Test(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Test``.
+    Source: MXNet's ``mx.optimizer.Test``.
 
     Examples
     --------

@@ -77,7 +77,7 @@ class SGD(_Momentum):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.SGD``.
+    Source: MXNet's ``mx.optimizer.SGD``.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class NAG(_Momentum):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.NAG``.
+    Source: MXNet's ``mx.optimizer.NAG``.
 
     Examples
     --------
@@ -200,7 +200,7 @@ class SGLD(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.SGLD``; Welling and Teh, 2011; arXiv:1303.6015.
+    Source: MXNet's ``mx.optimizer.SGLD``; Welling and Teh, 2011; arXiv:1303.6015.
 
     Examples
     --------
@@ -251,7 +251,7 @@ class Signum(_Momentum):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Signum``; arXiv:1802.04434.
+    Source: MXNet's ``mx.optimizer.Signum``; arXiv:1802.04434.
 
     Examples
     --------
@@ -319,7 +319,7 @@ class DCASGD(Optimizer):
 
     Notes
     -----
-    Source: seed ``mx.optimizer.DCASGD``; arXiv:1609.08326.
+    Source: MXNet's ``mx.optimizer.DCASGD``; arXiv:1609.08326.
 
     Examples
     --------
@@ -397,7 +397,7 @@ class LARS(_Momentum):
     Notes
     -----
     The rate is not changed where a norm is 0, or the name in `param_idx2name` is that of a bias,
-    gamma or beta; `g` is not clipped there.  Source: seed ``mx.optimizer.LARS``; arXiv:1708.03888.
+    gamma or beta; `g` is not clipped there.  Source: MXNet's ``mx.optimizer.LARS``; arXiv:1708.03888.
 
     Examples
     --------

@@ -25,7 +25,7 @@ class Updater:
 
     Notes
     -----
-    Source: seed ``mx.optimizer.Updater``.
+    Source: MXNet's ``mx.optimizer.Updater``.
 
     Examples
     --------

@@ -77,7 +77,7 @@ def var(
 
     Notes
     -----
-    Source: seed ``mx.sym.var``.
+    Source: MXNet's ``mx.sym.var``.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def Group(symbols: Sequence[Symbol], create_fn: type[Symbol] | None = None) -> A
 
     Notes
     -----
-    Source: seed ``mx.sym.Group``.
+    Source: MXNet's ``mx.sym.Group``.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def load(fname: str | os.PathLike[str]) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.sym.load``.
+    Source: MXNet's ``mx.sym.load``.
     """
     return Symbol(from_records(parse_symbol(os.fspath(fname))))
 
@@ -199,7 +199,7 @@ def load_json(json_str: str) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.sym.load_json``.
+    Source: MXNet's ``mx.sym.load_json``.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def zeros(shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.sym.zeros``.
+    Source: MXNet's ``mx.sym.zeros``.
     """
     return _create("_zeros", {"shape": _dims(shape), "dtype": dtype or "float32"}, kwargs)
 
@@ -272,7 +272,7 @@ def ones(shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.sym.ones``.
+    Source: MXNet's ``mx.sym.ones``.
     """
     return _create("_ones", {"shape": _dims(shape), "dtype": dtype or "float32"}, kwargs)
 
@@ -298,7 +298,7 @@ def full(shape: Any, val: float, dtype: Any = None, **kwargs: Any) -> Any:
 
     Notes
     -----
-    Source: seed ``mx.sym.full``.
+    Source: MXNet's ``mx.sym.full``.
     """
     attrs = {"shape": _dims(shape), "dtype": dtype or "float32", "value": float(val)}
     return _create("_full", attrs, kwargs)
@@ -334,7 +334,7 @@ def arange(
 
     Notes
     -----
-    Source: seed ``mx.sym.arange``.
+    Source: MXNet's ``mx.sym.arange``.
     """
     attrs = {"start": start, "stop": stop, "step": step, "repeat": repeat,
              "infer_range": infer_range, "dtype": dtype or "float32"}  # fmt: skip
@@ -369,7 +369,7 @@ def linspace(
 
     Notes
     -----
-    Source: seed ``mx.sym.linspace``.
+    Source: MXNet's ``mx.sym.linspace``.
     """
     attrs = {"start": start, "stop": stop, "num": num, "endpoint": endpoint,
              "dtype": dtype or "float32"}  # fmt: skip
@@ -397,7 +397,7 @@ def eye(N: int, M: int = 0, k: int = 0, dtype: Any = None, **kwargs: Any) -> Any
 
     Notes
     -----
-    Source: seed ``mx.sym.eye``.
+    Source: MXNet's ``mx.sym.eye``.
     """
     return _create("_eye", {"N": N, "M": M, "k": k, "dtype": dtype or "float32"}, kwargs)
 
@@ -427,7 +427,7 @@ def split_v2(
 
     Notes
     -----
-    Source: seed ``mx.sym.split_v2``.
+    Source: MXNet's ``mx.sym.split_v2``.
     """
     whole = isinstance(indices_or_sections, int)
     attrs = {
@@ -473,7 +473,7 @@ def Custom(
 
     Notes
     -----
-    Source: seed ``mx.sym.Custom``.
+    Source: MXNet's ``mx.sym.Custom``.
     """
     named = {k: v for k, v in kwargs.items() if isinstance(v, Symbol)}
     attrs = {k: v for k, v in kwargs.items() if k not in named}

@@ -30,7 +30,7 @@ class Symbol:
 
     Notes
     -----
-    Source: seed ``mx.sym.Symbol``.
+    Source: MXNet's ``mx.sym.Symbol``.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import symgluon as mx
-from symgluon.errors import FormatError, SymgluonError
+from symgluon.errors import FormatError, ShapeError, SymgluonError
 
 DATA = json.loads((Path(__file__).parent.parent / "data" / "augmenters.json").read_text())
 IMAGE = np.array(DATA["image"], np.uint8)
@@ -205,3 +205,20 @@ def test_says_how_to_get_pillow(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(SymgluonError, match="pip install"):
         mx.image.imdecode(b"x")
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 6), (2, 4, 6, 3)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: mx.image.imresize(x, 3, 3),
+        lambda x: mx.image.resize_short(x, 3),
+        lambda x: mx.image.center_crop(x, (2, 2)),
+        lambda x: mx.image.random_crop(x, (2, 2)),
+        lambda x: mx.image.HorizontalFlipAug(1)(x),
+        lambda x: mx.image.BrightnessJitterAug(0.5)(x),
+    ],
+)
+def test_what_is_no_image(change, shape):
+    with pytest.raises(ShapeError, match="height, width, channels"):
+        change(mx.nd.ones(shape))

@@ -44,6 +44,7 @@ class Case(NamedTuple):
     inline_limit: int = 2
     static_alloc: bool = False
     static_shape: bool = False
+    bulks: tuple[int | None, int | None] = (None, None)
     tokens: int = 0  # inputs are indices below this number
     inputs: int = 1
 
@@ -546,6 +547,7 @@ def chain(draw: Draw, shape: Shape, ctx: Context, depth: int) -> Drawn:
 
 
 # ---- cases ---------------------------------------------------------------------------------------
+_BULKS = st.sampled_from([None, None, None, 1, 3])
 _DTYPES = st.sampled_from(["float64", "float64", "float32", "float32", "float16"])
 
 
@@ -560,6 +562,7 @@ def cases(draw: Draw, rank: int, depth: int = 3) -> Case:
         "batches": batches, "dtype": dtype, "opset": draw(st.integers(13, 23)),
         "inline_limit": draw(st.sampled_from([0, 1, 2, 8, 100])),
         "static_alloc": draw(_BOOLS), "static_shape": draw(st.integers(0, 3)) == 0,
+        "bulks": draw(st.tuples(_BULKS, _BULKS)),
     }  # fmt: skip
     if rank < 0:
         length, count, width = draw(st.tuples(*[st.integers(1, 5)] * 3))

@@ -199,7 +199,8 @@ def distance(got: Result, want: Result) -> float:
 # ---- the ways ------------------------------------------------------------------------------------
 def hybridized(case: Case, net: Any, batches: Any, backend: str) -> Result:
     flags = {"inline_limit": case.inline_limit, "static_alloc": case.static_alloc,
-             "static_shape": case.static_shape}  # fmt: skip
+             "static_shape": case.static_shape, "forward_bulk_size": case.bulks[0],
+             "backward_bulk_size": case.bulks[1]}  # fmt: skip
     net.optimize_for(*[mx.np.array(x, dtype=x.dtype) for x in batches[0]], backend=backend,
                      **flags)  # fmt: skip
     return run(net, batches)

@@ -301,6 +301,52 @@ def test_segments_with_named_sizes_and_dead_values():
                 close(mine, theirs)
 
 
+class _Everything(mx.gluon.HybridBlock):
+    """Sizes from data, a loop, results that several segments read."""
+
+    def forward(self, x):
+        y = x[x[:, 0] > 0]
+        z = mx.np.concatenate([y * 2, y], axis=0)
+        places = mx.np.nonzero(x.sum(axis=1) > 0)[0]
+        outs, last = mx.npx.foreach(lambda a, s: (a + s, s * 2 + a), x, x[0] * 1)
+        return z.reshape(-1, 1).sum(axis=1), places + 1, outs * last, mx.npx.relu(z) + z.shape[1]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_segments_with_sizes_from_data(backend, size):
+    net = _Everything()
+    expected = net(X)
+    net.optimize_for(X, backend=backend, forward_bulk_size=size, static_alloc=size % 2 == 0)
+    for x in (X, -X, X):
+        for a, b in zip(net(x), net.forward(x), strict=True):
+            close(a, b)
+    assert len(expected) == 4
+
+
+def test_segments_keep_streams_and_statistics():
+    def run(**flags):
+        mx.random.seed(5)
+        net = nn.HybridSequential()
+        net.add(nn.Dense(8, in_units=3), nn.Dropout(0.5), nn.BatchNorm(in_channels=8), nn.Dense(2))
+        net.initialize(mx.init.Normal(1))
+        net.cast("float64")
+        net.hybridize(**flags)
+        found = []
+        for _ in range(3):
+            with mx.autograd.record():
+                loss = (net(X.astype("float64")) ** 2).sum()
+            loss.backward()
+            found += [loss, net[2].running_mean.data().copy(), net[0].weight.grad().copy()]
+        return found
+
+    expected = run()
+    for flags in ({"forward_bulk_size": 1}, {"backward_bulk_size": 2},
+                  {"forward_bulk_size": 2, "backward_bulk_size": 3}):  # fmt: skip
+        for a, b in zip(run(**flags), expected, strict=True):
+            close(a, b)
+
+
 def test_the_report_lists_the_segments(net):
     net.hybridize(forward_bulk_size=2)
     report = net.optimize_report(X)

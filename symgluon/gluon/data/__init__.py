@@ -1,4 +1,4 @@
-"""Datasets, samplers, batches (seed: ``gluon.data``)."""
+"""Datasets, samplers, batches (MXNet's ``gluon.data``)."""
 
 from symgluon.gluon.data import batchify, vision
 from symgluon.gluon.data.dataloader import DataLoader

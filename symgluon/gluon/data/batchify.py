@@ -1,4 +1,4 @@
-"""Functions that make a batch of a list of samples (seed: ``gluon.data.batchify``)."""
+"""Functions that make a batch of a list of samples (MXNet's ``gluon.data.batchify``)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Stack:
 
     Notes
     -----
-    Source: seed ``gluon.data.batchify.Stack``.
+    Source: MXNet's ``gluon.data.batchify.Stack``.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class Pad:
 
     Notes
     -----
-    Source: seed ``gluon.data.batchify.Pad``.
+    Source: MXNet's ``gluon.data.batchify.Pad``.
 
     Examples
     --------
@@ -168,7 +168,7 @@ class Append:
 
     Notes
     -----
-    Source: seed ``gluon.data.batchify.Append``.
+    Source: MXNet's ``gluon.data.batchify.Append``.
 
     Examples
     --------
@@ -195,7 +195,7 @@ class AsList:
 
     Notes
     -----
-    Source: seed ``gluon.data.batchify.AsList``.
+    Source: MXNet's ``gluon.data.batchify.AsList``.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class Group:
 
     Notes
     -----
-    Source: seed ``gluon.data.batchify.Group``.
+    Source: MXNet's ``gluon.data.batchify.Group``.
 
     Examples
     --------

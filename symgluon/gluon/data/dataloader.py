@@ -1,9 +1,8 @@
-"""`DataLoader`: batches of a dataset, prepared ahead by threads (seed: ``gluon.data``)."""
+"""`DataLoader`: batches of a dataset, prepared ahead by threads (MXNet's ``gluon.data``)."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing.reduction
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,8 +19,14 @@ __all__ = ["DataLoader", "default_batchify_fn", "default_mp_batchify_fn"]
 
 #: MXNet's function for worker processes; workers are threads here, so it is the same
 default_mp_batchify_fn = default_batchify_fn
-#: what MXNet 1.x pickles batches with
-ForkingPickler = multiprocessing.reduction.ForkingPickler
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ForkingPickler":  # what MXNet 1.x pickles batches with; its import costs 8 ms
+        from multiprocessing.reduction import ForkingPickler
+
+        return ForkingPickler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _as_in_context(data: Any, ctx: Any) -> Any:
@@ -78,7 +83,7 @@ class DataLoader:
 
     Notes
     -----
-    Source: seed ``gluon.data.DataLoader``.
+    Source: MXNet's ``gluon.data.DataLoader``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Datasets: samples by number (seed: ``gluon.data``)."""
+"""Datasets: samples by number (MXNet's ``gluon.data``)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Dataset:
 
     Notes
     -----
-    Source: seed ``gluon.data.Dataset``.
+    Source: MXNet's ``gluon.data.Dataset``.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class SimpleDataset(Dataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.SimpleDataset``.
+    Source: MXNet's ``gluon.data.SimpleDataset``.
 
     Examples
     --------
@@ -218,7 +218,7 @@ class ArrayDataset(Dataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.ArrayDataset``.
+    Source: MXNet's ``gluon.data.ArrayDataset``.
 
     Examples
     --------
@@ -266,7 +266,7 @@ class RecordFileDataset(Dataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.RecordFileDataset``.
+    Source: MXNet's ``gluon.data.RecordFileDataset``.
     """
 
     def __init__(self, filename: str) -> None:

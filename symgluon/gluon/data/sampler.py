@@ -1,4 +1,4 @@
-"""Samplers: which samples, in which order (seed: ``gluon.data``)."""
+"""Samplers: which samples, in which order (MXNet's ``gluon.data``)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sampler:
 
     Notes
     -----
-    Source: seed ``gluon.data.Sampler``.
+    Source: MXNet's ``gluon.data.Sampler``.
     """
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class SequentialSampler(Sampler):
 
     Notes
     -----
-    Source: seed ``gluon.data.SequentialSampler``.
+    Source: MXNet's ``gluon.data.SequentialSampler``.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class RandomSampler(Sampler):
 
     Notes
     -----
-    Source: seed ``gluon.data.RandomSampler``.
+    Source: MXNet's ``gluon.data.RandomSampler``.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class FilterSampler(Sampler):
 
     Notes
     -----
-    Source: seed ``gluon.data.FilterSampler``.
+    Source: MXNet's ``gluon.data.FilterSampler``.
 
     Examples
     --------
@@ -148,7 +148,7 @@ class IntervalSampler(Sampler):
 
     Notes
     -----
-    Source: seed ``gluon.data.IntervalSampler``.
+    Source: MXNet's ``gluon.data.IntervalSampler``.
 
     Examples
     --------
@@ -197,7 +197,7 @@ class BatchSampler(Sampler):
 
     Notes
     -----
-    Source: seed ``gluon.data.BatchSampler``.
+    Source: MXNet's ``gluon.data.BatchSampler``.
 
     Examples
     --------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing.pool
 import pickle
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import multiprocessing.pool
 
 __all__: list[str] = []
 

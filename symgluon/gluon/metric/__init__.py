@@ -1,4 +1,4 @@
-"""Evaluation metrics: running means of scores over batches (seed: ``gluon.metric``).
+"""Evaluation metrics: running means of scores over batches (MXNet's ``gluon.metric``).
 
 A metric takes labels and predictions of a batch (`update`) and tells the score so far (`get`).
 Everything is computed in NumPy, in float64.

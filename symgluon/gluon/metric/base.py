@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from symgluon import registry
 from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ops.array import Array, wrap
 
@@ -217,7 +218,7 @@ class EvalMetric:
 
     Notes
     -----
-    Everything is computed in NumPy, in float64.  Source: seed ``gluon.metric.EvalMetric``.
+    Everything is computed in NumPy, in float64.  Source: MXNet's ``gluon.metric.EvalMetric``.
 
     Examples
     --------
@@ -333,7 +334,7 @@ class CompositeEvalMetric(EvalMetric):
 
     Notes
     -----
-    Source: seed ``gluon.metric.CompositeEvalMetric``.
+    Source: MXNet's ``gluon.metric.CompositeEvalMetric``.
 
     Examples
     --------
@@ -417,7 +418,7 @@ class CustomMetric(EvalMetric):
 
     Notes
     -----
-    Source: seed ``gluon.metric.CustomMetric``.
+    Source: MXNet's ``gluon.metric.CustomMetric``.
 
     Examples
     --------
@@ -488,3 +489,6 @@ def np(
 
     feval.__name__ = numpy_feval.__name__
     return CustomMetric(feval, name, allow_extra_outputs)
+
+
+registry.share(EvalMetric, REGISTRY)

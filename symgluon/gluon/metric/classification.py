@@ -48,7 +48,7 @@ class Accuracy(EvalMetric):
 
     Notes
     -----
-    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: seed
+    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: MXNet's
     ``gluon.metric.Accuracy``.
 
     Examples
@@ -101,7 +101,7 @@ class TopKAccuracy(EvalMetric):
 
     Notes
     -----
-    Labels (N,) are class numbers, predictions (N, C) scores.  Source: seed
+    Labels (N,) are class numbers, predictions (N, C) scores.  Source: MXNet's
     ``gluon.metric.TopKAccuracy``.
 
     Examples
@@ -160,7 +160,7 @@ class BinaryAccuracy(EvalMetric):
 
     Notes
     -----
-    Labels are 0 and 1, predictions scores of the same shape.  Source: seed
+    Labels are 0 and 1, predictions scores of the same shape.  Source: MXNet's
     ``gluon.metric.BinaryAccuracy``.
 
     Examples
@@ -217,7 +217,7 @@ class F1(EvalMetric):
     -----
     ``binary``: labels (N,) 0 and 1, predictions (N,) or (N, 1), or (N, 2) scores of no and yes.
     ``multiclass``: labels (N,) class numbers, predictions (N, C) scores.  ``multilabel``: both (N,
-    C). Source: seed ``gluon.metric.F1``.
+    C). Source: MXNet's ``gluon.metric.F1``.
 
     Examples
     --------
@@ -288,7 +288,7 @@ class Fbeta(F1):
 
     Notes
     -----
-    Labels and predictions are as of `F1`.  Source: seed ``gluon.metric.Fbeta``.
+    Labels and predictions are as of `F1`.  Source: MXNet's ``gluon.metric.Fbeta``.
 
     Examples
     --------
@@ -326,7 +326,7 @@ class MCC(EvalMetric):
 
     Notes
     -----
-    Labels are 0 and 1, predictions as of `F1` with ``binary``.  Source: seed ``gluon.metric.MCC``.
+    Labels are 0 and 1, predictions as of `F1` with ``binary``.  Source: MXNet's ``gluon.metric.MCC``.
 
     Examples
     --------
@@ -372,7 +372,7 @@ class PCC(EvalMetric):
 
     Notes
     -----
-    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: seed
+    Labels (N,) are class numbers, predictions (N, C) scores or (N,) class numbers.  Source: MXNet's
     ``gluon.metric.PCC``.
 
     Examples
@@ -458,7 +458,7 @@ class CrossEntropy(EvalMetric):
 
     Notes
     -----
-    Labels (N, ...) are class numbers, predictions have one more axis.  Source: seed
+    Labels (N, ...) are class numbers, predictions have one more axis.  Source: MXNet's
     ``gluon.metric.CrossEntropy``.
 
     Examples
@@ -534,7 +534,7 @@ class Perplexity(CrossEntropy):
 
     Notes
     -----
-    Labels (N, ...) are class numbers, predictions have one more axis.  Source: seed
+    Labels (N, ...) are class numbers, predictions have one more axis.  Source: MXNet's
     ``gluon.metric.Perplexity``.
 
     Examples

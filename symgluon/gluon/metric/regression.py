@@ -57,7 +57,7 @@ class MAE(_Samples):
 
     Notes
     -----
-    Labels and predictions have one shape.  Source: seed ``gluon.metric.MAE``.
+    Labels and predictions have one shape.  Source: MXNet's ``gluon.metric.MAE``.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class MSE(_Samples):
 
     Notes
     -----
-    Labels and predictions have one shape.  Source: seed ``gluon.metric.MSE``.
+    Labels and predictions have one shape.  Source: MXNet's ``gluon.metric.MSE``.
 
     Examples
     --------
@@ -129,7 +129,7 @@ class RMSE(MSE):
 
     Notes
     -----
-    Labels and predictions have one shape.  Source: seed ``gluon.metric.RMSE``.
+    Labels and predictions have one shape.  Source: MXNet's ``gluon.metric.RMSE``.
 
     Examples
     --------
@@ -169,7 +169,7 @@ class MeanPairwiseDistance(_Samples):
 
     Notes
     -----
-    Labels and predictions are (N, ...); all axes but the first are one vector.  Source: seed
+    Labels and predictions are (N, ...); all axes but the first are one vector.  Source: MXNet's
     ``gluon.metric.MeanPairwiseDistance``.
 
     Examples
@@ -211,7 +211,7 @@ class MeanCosineSimilarity(EvalMetric):
 
     Notes
     -----
-    Labels and predictions have one shape.  Source: seed ``gluon.metric.MeanCosineSimilarity``.
+    Labels and predictions have one shape.  Source: MXNet's ``gluon.metric.MeanCosineSimilarity``.
 
     Examples
     --------
@@ -256,7 +256,7 @@ class PearsonCorrelation(EvalMetric):
 
     Notes
     -----
-    Labels and predictions have one shape.  Source: seed ``gluon.metric.PearsonCorrelation``.
+    Labels and predictions have one shape.  Source: MXNet's ``gluon.metric.PearsonCorrelation``.
 
     Examples
     --------
@@ -321,7 +321,7 @@ class Loss(EvalMetric):
 
     Notes
     -----
-    Predictions are arrays of any shape.  Source: seed ``gluon.metric.Loss``.
+    Predictions are arrays of any shape.  Source: MXNet's ``gluon.metric.Loss``.
 
     Examples
     --------
@@ -368,7 +368,7 @@ class Torch(Loss):
 
     Notes
     -----
-    Predictions are arrays of any shape.  Source: seed ``gluon.metric.Torch``.
+    Predictions are arrays of any shape.  Source: MXNet's ``gluon.metric.Torch``.
 
     Examples
     --------

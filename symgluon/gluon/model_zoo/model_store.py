@@ -1,4 +1,4 @@
-"""Files of pretrained weights (seed: ``model_zoo.model_store``).
+"""Files of pretrained weights (MXNet's ``model_zoo.model_store``).
 
 MXNet's store is closed, so nothing is downloaded: files that are there already are found.
 """

@@ -127,7 +127,7 @@ class PReLU(HybridBlock):
 
     Notes
     -----
-    The parameter ``alpha`` has shape (in_channels,).  Source: seed ``gluon.nn.PReLU``;
+    The parameter ``alpha`` has shape (in_channels,).  Source: MXNet's ``gluon.nn.PReLU``;
     arXiv:1502.01852; ONNX Mul, Where.
 
     Examples
@@ -170,7 +170,7 @@ class ELU(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.nn.ELU``; arXiv:1511.07289; ONNX Elu.
+    Source: MXNet's ``gluon.nn.ELU``; arXiv:1511.07289; ONNX Elu.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class SELU(HybridBlock):
 
     Notes
     -----
-    ``alpha`` is 1.6732632 and ``scale`` 1.0507010.  Source: seed ``gluon.nn.SELU``;
+    ``alpha`` is 1.6732632 and ``scale`` 1.0507010.  Source: MXNet's ``gluon.nn.SELU``;
     arXiv:1706.02515; ONNX Selu.
 
     Examples
@@ -241,7 +241,7 @@ class GELU(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GELU``; arXiv:1606.08415; ONNX Gelu (from opset 20).
+    Source: MXNet's ``gluon.nn.GELU``; arXiv:1606.08415; ONNX Gelu (from opset 20).
 
     Examples
     --------
@@ -284,7 +284,7 @@ class Swish(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.nn.Swish``; arXiv:1710.05941.
+    Source: MXNet's ``gluon.nn.Swish``; arXiv:1710.05941.
 
     Examples
     --------
@@ -316,7 +316,7 @@ class SiLU(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.nn.SiLU``; arXiv:1702.03118.
+    Source: MXNet's ``gluon.nn.SiLU``; arXiv:1702.03118.
 
     Examples
     --------

@@ -178,7 +178,7 @@ class Conv1D(_Conv):
     Notes
     -----
     The parameters are ``weight`` (channels, C / groups, kernel...) and ``bias`` (channels,).
-    Source: seed ``gluon.nn.Conv1D``; ONNX Conv.
+    Source: MXNet's ``gluon.nn.Conv1D``; ONNX Conv.
 
     Examples
     --------
@@ -339,7 +339,7 @@ class Conv3D(_Conv):
     Notes
     -----
     The parameters are ``weight`` (channels, C / groups, kernel...) and ``bias`` (channels,).
-    Source: seed ``gluon.nn.Conv3D``; ONNX Conv.
+    Source: MXNet's ``gluon.nn.Conv3D``; ONNX Conv.
 
     Examples
     --------
@@ -419,7 +419,7 @@ class Conv1DTranspose(_Conv):
     Notes
     -----
     The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
-    Source: seed ``gluon.nn.Conv1DTranspose``; ONNX ConvTranspose.
+    Source: MXNet's ``gluon.nn.Conv1DTranspose``; ONNX ConvTranspose.
 
     Examples
     --------
@@ -502,7 +502,7 @@ class Conv2DTranspose(_Conv):
     Notes
     -----
     The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
-    Source: seed ``gluon.nn.Conv2DTranspose``; ONNX ConvTranspose.
+    Source: MXNet's ``gluon.nn.Conv2DTranspose``; ONNX ConvTranspose.
 
     Examples
     --------
@@ -587,7 +587,7 @@ class Conv3DTranspose(_Conv):
     Notes
     -----
     The parameters are ``weight`` (C, channels / groups, kernel...) and ``bias`` (channels,).
-    Source: seed ``gluon.nn.Conv3DTranspose``; ONNX ConvTranspose.
+    Source: MXNet's ``gluon.nn.Conv3DTranspose``; ONNX ConvTranspose.
 
     Examples
     --------

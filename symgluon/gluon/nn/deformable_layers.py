@@ -164,7 +164,7 @@ class DeformableConvolution(_Deformable):
     -----
     Values between places are interpolated linearly; beyond the edge they are 0.  The parameters
     are ``deformable_conv_weight``, ``deformable_conv_bias``, ``offset_weight`` and
-    ``offset_bias``.  Source: seed ``gluon.nn.DeformableConvolution``; arXiv:1703.06211; ONNX
+    ``offset_bias``.  Source: MXNet's ``gluon.nn.DeformableConvolution``; arXiv:1703.06211; ONNX
     GatherElements, MatMul.
 
     Examples
@@ -263,7 +263,7 @@ class ModulatedDeformableConvolution(_Deformable):
     Notes
     -----
     The factors are twice the sigmoid of what the first convolution gives, 1 to begin with.  The
-    parameters are named as those of `DeformableConvolution`.  Source: seed
+    parameters are named as those of `DeformableConvolution`.  Source: MXNet's
     ``gluon.nn.ModulatedDeformableConvolution``; arXiv:1811.11168; ONNX GatherElements, MatMul.
 
     Examples

@@ -218,7 +218,7 @@ class BatchNormReLU(_BatchNorm):
     -----
     In training mode mean and (biased) variance are those of the batch, and the forward itself
     changes ``running_mean`` and ``running_var``; otherwise these two are used.  All four
-    parameters have shape (C,).  Source: seed ``gluon.nn.BatchNormReLU``; arXiv:1502.03167; ONNX
+    parameters have shape (C,).  Source: MXNet's ``gluon.nn.BatchNormReLU``; arXiv:1502.03167; ONNX
     BatchNormalization, Relu.
 
     Examples

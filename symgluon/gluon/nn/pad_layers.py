@@ -36,7 +36,7 @@ class ReflectionPad2D(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.nn.ReflectionPad2D``; ONNX Pad.
+    Source: MXNet's ``gluon.nn.ReflectionPad2D``; ONNX Pad.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class PixelShuffle1D(_PixelShuffle):
 
     Notes
     -----
-    Source: seed ``gluon.nn.PixelShuffle1D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+    Source: MXNet's ``gluon.nn.PixelShuffle1D``; arXiv:1609.05158; ONNX Reshape, Transpose.
 
     Examples
     --------
@@ -152,7 +152,7 @@ class PixelShuffle2D(_PixelShuffle):
 
     Notes
     -----
-    Source: seed ``gluon.nn.PixelShuffle2D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+    Source: MXNet's ``gluon.nn.PixelShuffle2D``; arXiv:1609.05158; ONNX Reshape, Transpose.
 
     Examples
     --------
@@ -189,7 +189,7 @@ class PixelShuffle3D(_PixelShuffle):
 
     Notes
     -----
-    Source: seed ``gluon.nn.PixelShuffle3D``; arXiv:1609.05158; ONNX Reshape, Transpose.
+    Source: MXNet's ``gluon.nn.PixelShuffle3D``; arXiv:1609.05158; ONNX Reshape, Transpose.
 
     Examples
     --------

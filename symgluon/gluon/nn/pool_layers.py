@@ -126,7 +126,7 @@ class MaxPool1D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.MaxPool1D``; ONNX MaxPool.
+    Source: MXNet's ``gluon.nn.MaxPool1D``; ONNX MaxPool.
 
     Examples
     --------
@@ -183,7 +183,7 @@ class MaxPool2D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.MaxPool2D``; ONNX MaxPool.
+    Source: MXNet's ``gluon.nn.MaxPool2D``; ONNX MaxPool.
 
     Examples
     --------
@@ -242,7 +242,7 @@ class MaxPool3D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.MaxPool3D``; ONNX MaxPool.
+    Source: MXNet's ``gluon.nn.MaxPool3D``; ONNX MaxPool.
 
     Examples
     --------
@@ -301,7 +301,7 @@ class AvgPool1D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.AvgPool1D``; ONNX AveragePool.
+    Source: MXNet's ``gluon.nn.AvgPool1D``; ONNX AveragePool.
 
     Examples
     --------
@@ -370,7 +370,7 @@ class AvgPool2D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.AvgPool2D``; ONNX AveragePool.
+    Source: MXNet's ``gluon.nn.AvgPool2D``; ONNX AveragePool.
 
     Examples
     --------
@@ -441,7 +441,7 @@ class AvgPool3D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.AvgPool3D``; ONNX AveragePool.
+    Source: MXNet's ``gluon.nn.AvgPool3D``; ONNX AveragePool.
 
     Examples
     --------
@@ -497,7 +497,7 @@ class GlobalMaxPool1D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalMaxPool1D``; ONNX GlobalMaxPool.
+    Source: MXNet's ``gluon.nn.GlobalMaxPool1D``; ONNX GlobalMaxPool.
 
     Examples
     --------
@@ -534,7 +534,7 @@ class GlobalMaxPool2D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalMaxPool2D``; ONNX GlobalMaxPool.
+    Source: MXNet's ``gluon.nn.GlobalMaxPool2D``; ONNX GlobalMaxPool.
 
     Examples
     --------
@@ -571,7 +571,7 @@ class GlobalMaxPool3D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalMaxPool3D``; ONNX GlobalMaxPool.
+    Source: MXNet's ``gluon.nn.GlobalMaxPool3D``; ONNX GlobalMaxPool.
 
     Examples
     --------
@@ -608,7 +608,7 @@ class GlobalAvgPool1D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalAvgPool1D``; ONNX GlobalAveragePool.
+    Source: MXNet's ``gluon.nn.GlobalAvgPool1D``; ONNX GlobalAveragePool.
 
     Examples
     --------
@@ -645,7 +645,7 @@ class GlobalAvgPool2D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalAvgPool2D``; ONNX GlobalAveragePool.
+    Source: MXNet's ``gluon.nn.GlobalAvgPool2D``; ONNX GlobalAveragePool.
 
     Examples
     --------
@@ -682,7 +682,7 @@ class GlobalAvgPool3D(_Pooling):
 
     Notes
     -----
-    Source: seed ``gluon.nn.GlobalAvgPool3D``; ONNX GlobalAveragePool.
+    Source: MXNet's ``gluon.nn.GlobalAvgPool3D``; ONNX GlobalAveragePool.
 
     Examples
     --------

@@ -130,7 +130,7 @@ class SequentialRNNCell(_Chain):
 
     Notes
     -----
-    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: seed
+    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: MXNet's
     ``gluon.rnn.SequentialRNNCell``.
 
     Examples
@@ -164,7 +164,7 @@ class HybridSequentialRNNCell(_Chain, HybridRecurrentCell):
 
     Notes
     -----
-    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: seed
+    Cells are appended by `add`; ``len`` and ``[i]`` go over them.  Source: MXNet's
     ``gluon.rnn.HybridSequentialRNNCell``.  A cell that is not hybrid is refused with a ValueError.
 
     Examples
@@ -191,7 +191,7 @@ class ModifierCell(HybridRecurrentCell):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.ModifierCell``.
+    Source: MXNet's ``gluon.rnn.ModifierCell``.
 
     Examples
     --------
@@ -252,7 +252,7 @@ class DropoutCell(HybridRecurrentCell):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.DropoutCell``; arXiv:1207.0580.
+    Source: MXNet's ``gluon.rnn.DropoutCell``; arXiv:1207.0580.
 
     Examples
     --------
@@ -337,7 +337,7 @@ class ZoneoutCell(ModifierCell):
 
     Notes
     -----
-    Call ``reset()`` before another sequence; `unroll` does.  Source: seed
+    Call ``reset()`` before another sequence; `unroll` does.  Source: MXNet's
     ``gluon.rnn.ZoneoutCell``; arXiv:1606.01305.
 
     Examples
@@ -426,7 +426,7 @@ class ResidualCell(ModifierCell):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.ResidualCell``; arXiv:1609.08144.
+    Source: MXNet's ``gluon.rnn.ResidualCell``; arXiv:1609.08144.
 
     Examples
     --------
@@ -494,7 +494,7 @@ class VariationalDropoutCell(ModifierCell):
 
     Notes
     -----
-    Masks are drawn at the first step; ``reset()`` drops them, and `unroll` calls it.  Source: seed
+    Masks are drawn at the first step; ``reset()`` drops them, and `unroll` calls it.  Source: MXNet's
     ``gluon.rnn.VariationalDropoutCell``; arXiv:1512.05287.
 
     Examples
@@ -579,7 +579,7 @@ class BidirectionalCell(HybridRecurrentCell):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.BidirectionalCell``.
+    Source: MXNet's ``gluon.rnn.BidirectionalCell``.
 
     Examples
     --------

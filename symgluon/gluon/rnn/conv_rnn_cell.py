@@ -1,4 +1,4 @@
-"""Recurrent cells whose products are convolutions (seed: ``gluon.rnn``; arXiv:1506.04214)."""
+"""Recurrent cells whose products are convolutions (MXNet's ``gluon.rnn``; arXiv:1506.04214)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _DOC = """{kind} with {rank}-D convolutions for products.
 
     Notes
     -----
-    {order}Source: seed
+    {order}Source: MXNet's
     ``gluon.rnn.{name}``; arXiv:1506.04214.
 
     Examples

@@ -146,7 +146,7 @@ class RNNCell(_GatedCell):
     Notes
     -----
     The parameters are ``i2h_weight`` (hidden_size, input_size), ``h2h_weight`` (hidden_size,
-    hidden_size), ``i2h_bias`` and ``h2h_bias`` (hidden_size,).  Source: seed
+    hidden_size), ``i2h_bias`` and ``h2h_bias`` (hidden_size,).  Source: MXNet's
     ``gluon.rnn.RNNCell``.
 
     Examples
@@ -224,7 +224,7 @@ class LSTMCell(_GatedCell):
     Notes
     -----
     Weights and biases have ``4 * hidden_size`` rows: input gate, forget gate, new values, output
-    gate. Source: seed ``gluon.rnn.LSTMCell``; Hochreiter and Schmidhuber, 1997.
+    gate. Source: MXNet's ``gluon.rnn.LSTMCell``; Hochreiter and Schmidhuber, 1997.
 
     Examples
     --------
@@ -306,7 +306,7 @@ class GRUCell(_GatedCell):
     Notes
     -----
     Weights and biases have ``3 * hidden_size`` rows: reset gate, update gate, new values.  Source:
-    seed ``gluon.rnn.GRUCell``; arXiv:1406.1078.
+    MXNet's ``gluon.rnn.GRUCell``; arXiv:1406.1078.
 
     Examples
     --------
@@ -385,7 +385,7 @@ class LSTMPCell(_GatedCell):
 
     Notes
     -----
-    As `LSTMCell`, with ``h2r_weight`` (projection_size, hidden_size).  Source: seed
+    As `LSTMCell`, with ``h2r_weight`` (projection_size, hidden_size).  Source: MXNet's
     ``gluon.rnn.LSTMPCell``; arXiv:1402.1128.
 
     Examples

@@ -60,7 +60,7 @@ class RecurrentCell(Block):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.RecurrentCell``.
+    Source: MXNet's ``gluon.rnn.RecurrentCell``.
 
     Examples
     --------
@@ -266,7 +266,7 @@ class HybridRecurrentCell(RecurrentCell, HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.rnn.HybridRecurrentCell``.
+    Source: MXNet's ``gluon.rnn.HybridRecurrentCell``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Recurrent cells and their combinations (seed: ``gluon.rnn``), under MXNet's module name."""
+"""Recurrent cells and their combinations (MXNet's ``gluon.rnn``), under MXNet's module name."""
 
 from __future__ import annotations
 

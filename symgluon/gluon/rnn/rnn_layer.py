@@ -1,4 +1,4 @@
-"""Fused recurrent layers (seed: ``gluon.rnn``): RNN, LSTM, GRU."""
+"""Fused recurrent layers (MXNet's ``gluon.rnn``): RNN, LSTM, GRU."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ class RNN(_RNNLayer):
     Notes
     -----
     All weights are one flat vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source:
-    seed ``gluon.rnn.RNN``; ONNX RNN; Elman, 1990.
+    MXNet's ``gluon.rnn.RNN``; ONNX RNN; Elman, 1990.
 
     Examples
     --------
@@ -336,7 +336,7 @@ class LSTM(_RNNLayer):
     Notes
     -----
     States are hidden state (L, N, H) and cell state (L, N, hidden_size).  All weights are one flat
-    vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source: seed ``gluon.rnn.LSTM``;
+    vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source: MXNet's ``gluon.rnn.LSTM``;
     ONNX LSTM; Hochreiter and Schmidhuber, 1997; projection: arXiv:1402.1128.
 
     Examples
@@ -434,7 +434,7 @@ class GRU(_RNNLayer):
     Notes
     -----
     All weights are one flat vector, ``rnn_param`` (see `gluon.utils.split_rnn_params`).  Source:
-    seed ``gluon.rnn.GRU``; ONNX GRU; arXiv:1406.1078.
+    MXNet's ``gluon.rnn.GRU``; ONNX GRU; arXiv:1406.1078.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Image datasets and transformations (seed: ``gluon.data.vision``)."""
+"""Image datasets and transformations (MXNet's ``gluon.data.vision``)."""
 
 from symgluon.gluon.data.vision import datasets, transforms
 from symgluon.gluon.data.vision.datasets import (

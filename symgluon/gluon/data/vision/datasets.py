@@ -1,4 +1,4 @@
-"""Image datasets in files (seed: ``gluon.data.vision``)."""
+"""Image datasets in files (MXNet's ``gluon.data.vision``)."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class MNIST(_Downloaded):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.MNIST``.
+    Source: MXNet's ``gluon.data.vision.MNIST``.
     """
 
     _namespace = "mnist"
@@ -167,7 +167,7 @@ class FashionMNIST(MNIST):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.FashionMNIST``.
+    Source: MXNet's ``gluon.data.vision.FashionMNIST``.
     """
 
     _namespace = "fashion-mnist"
@@ -206,7 +206,7 @@ class CIFAR10(_Downloaded):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.CIFAR10``.
+    Source: MXNet's ``gluon.data.vision.CIFAR10``.
     """
 
     _namespace = "cifar10"
@@ -275,7 +275,7 @@ class CIFAR100(CIFAR10):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.CIFAR100``.
+    Source: MXNet's ``gluon.data.vision.CIFAR100``.
     """
 
     _namespace = "cifar100"
@@ -334,7 +334,7 @@ class ImageRecordDataset(RecordFileDataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.ImageRecordDataset``.
+    Source: MXNet's ``gluon.data.vision.ImageRecordDataset``.
     """
 
     def __init__(
@@ -381,7 +381,7 @@ class ImageFolderDataset(Dataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.ImageFolderDataset``.
+    Source: MXNet's ``gluon.data.vision.ImageFolderDataset``.
     """
 
     def __init__(
@@ -438,7 +438,7 @@ class ImageListDataset(Dataset):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.ImageListDataset``.
+    Source: MXNet's ``gluon.data.vision.ImageListDataset``.
     """
 
     def __init__(self, root: str = ".", imglist: Any = None, flag: int = 1) -> None:

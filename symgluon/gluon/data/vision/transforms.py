@@ -1,4 +1,4 @@
-"""Transformations of images (seed: ``gluon.data.vision.transforms``).
+"""Transformations of images (MXNet's ``gluon.data.vision.transforms``).
 
 Images are (H, W, C), or (N, H, W, C), with values 0 to 255, until `ToTensor` makes them (C, H, W)
 with values 0 to 1.  The random ones draw from the stream of `mx.random.seed`, and run eagerly.
@@ -84,7 +84,7 @@ class Compose(Sequential):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.Compose``.
+    Source: MXNet's ``gluon.data.vision.transforms.Compose``.
     """
 
     def __init__(self, transforms: list[Any]) -> None:
@@ -102,7 +102,7 @@ class HybridCompose(HybridSequential):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.HybridCompose``.
+    Source: MXNet's ``gluon.data.vision.transforms.HybridCompose``.
     """
 
     def __init__(self, transforms: list[Any]) -> None:
@@ -136,7 +136,7 @@ class RandomApply(Sequential):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomApply``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomApply``.
     """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
@@ -166,7 +166,7 @@ class HybridRandomApply(_Random):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.HybridRandomApply``.
+    Source: MXNet's ``gluon.data.vision.transforms.HybridRandomApply``.
     """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
@@ -190,7 +190,7 @@ class Cast(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.Cast``.
+    Source: MXNet's ``gluon.data.vision.transforms.Cast``.
 
     Examples
     --------
@@ -214,7 +214,7 @@ class ToTensor(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.ToTensor``.
+    Source: MXNet's ``gluon.data.vision.transforms.ToTensor``.
 
     Examples
     --------
@@ -251,7 +251,7 @@ class Normalize(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.Normalize``.
+    Source: MXNet's ``gluon.data.vision.transforms.Normalize``.
 
     Examples
     --------
@@ -300,7 +300,7 @@ class Resize(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.Resize``.
+    Source: MXNet's ``gluon.data.vision.transforms.Resize``.
 
     Examples
     --------
@@ -340,7 +340,7 @@ class CropResize(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.CropResize``.
+    Source: MXNet's ``gluon.data.vision.transforms.CropResize``.
     """
 
     def __init__(
@@ -377,7 +377,7 @@ class CenterCrop(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.CenterCrop``.
+    Source: MXNet's ``gluon.data.vision.transforms.CenterCrop``.
     """
 
     def __init__(self, size: Any, interpolation: int = 1) -> None:
@@ -417,7 +417,7 @@ class RandomCrop(_Random):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomCrop``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomCrop``.
     """
 
     def __init__(
@@ -461,7 +461,7 @@ class RandomResizedCrop(_Random):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomResizedCrop``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomResizedCrop``.
     """
 
     def __init__(
@@ -512,7 +512,7 @@ class RandomFlipLeftRight(_RandomFlip):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomFlipLeftRight``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomFlipLeftRight``.
     """
 
 
@@ -521,7 +521,7 @@ class RandomFlipTopBottom(_RandomFlip):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomFlipTopBottom``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomFlipTopBottom``.
     """
 
     _axis = -3
@@ -546,7 +546,7 @@ class Rotate(Block):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.Rotate``.
+    Source: MXNet's ``gluon.data.vision.transforms.Rotate``.
     """
 
     def __init__(
@@ -599,7 +599,7 @@ class RandomRotation(Block):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomRotation``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomRotation``.
     """
 
     def __init__(
@@ -672,7 +672,7 @@ class RandomBrightness(_Factor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomBrightness``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomBrightness``.
     """
 
     _function = staticmethod(color.brightness)
@@ -686,7 +686,7 @@ class RandomContrast(_Factor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomContrast``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomContrast``.
     """
 
     _function = staticmethod(color.contrast)
@@ -700,7 +700,7 @@ class RandomSaturation(_Factor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomSaturation``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomSaturation``.
     """
 
     _function = staticmethod(color.saturation)
@@ -714,7 +714,7 @@ class RandomHue(_RandomColor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomHue``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomHue``.
     """
 
     def __init__(self, hue: float) -> None:
@@ -735,7 +735,7 @@ class RandomColorJitter(_RandomColor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomColorJitter``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomColorJitter``.
     """
 
     def __init__(
@@ -767,7 +767,7 @@ class RandomLighting(_RandomColor):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomLighting``;
+    Source: MXNet's ``gluon.data.vision.transforms.RandomLighting``;
     Krizhevsky et al., 2012.
     """
 
@@ -786,7 +786,7 @@ class RandomGray(_Random):
 
     Notes
     -----
-    Source: seed ``gluon.data.vision.transforms.RandomGray``.
+    Source: MXNet's ``gluon.data.vision.transforms.RandomGray``.
     """
 
     def __init__(self, p: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""Image classifiers, with the names, layers and parameters of MXNet's (seed: ``model_zoo.vision``)."""
+"""Image classifiers, with the names, layers and parameters of MXNet's (MXNet's ``model_zoo.vision``)."""
 
 from __future__ import annotations
 

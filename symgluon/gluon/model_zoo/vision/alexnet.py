@@ -31,7 +31,7 @@ class AlexNet(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.AlexNet``; arXiv:1404.5997.
+    Source: MXNet's ``gluon.model_zoo.vision.AlexNet``; arXiv:1404.5997.
     """
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:

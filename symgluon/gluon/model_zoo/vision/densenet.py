@@ -83,7 +83,7 @@ class DenseNet(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.DenseNet``; arXiv:1608.06993.
+    Source: MXNet's ``gluon.model_zoo.vision.DenseNet``; arXiv:1608.06993.
     """
 
     def __init__(

@@ -115,7 +115,7 @@ class Inception3(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.Inception3``; arXiv:1512.00567.
+    Source: MXNet's ``gluon.model_zoo.vision.Inception3``; arXiv:1512.00567.
     """
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:

@@ -80,7 +80,7 @@ class MobileNet(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.MobileNet``; arXiv:1704.04861.
+    Source: MXNet's ``gluon.model_zoo.vision.MobileNet``; arXiv:1704.04861.
     """
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
@@ -125,7 +125,7 @@ class MobileNetV2(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.MobileNetV2``; arXiv:1801.04381.
+    Source: MXNet's ``gluon.model_zoo.vision.MobileNetV2``; arXiv:1801.04381.
     """
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:

@@ -80,7 +80,7 @@ class BasicBlockV1(_BlockV1):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.BasicBlockV1``; arXiv:1512.03385.
+    Source: MXNet's ``gluon.model_zoo.vision.BasicBlockV1``; arXiv:1512.03385.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class BottleneckV1(_BlockV1):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.BottleneckV1``; arXiv:1512.03385.
+    Source: MXNet's ``gluon.model_zoo.vision.BottleneckV1``; arXiv:1512.03385.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class BasicBlockV2(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.BasicBlockV2``; arXiv:1603.05027.
+    Source: MXNet's ``gluon.model_zoo.vision.BasicBlockV2``; arXiv:1603.05027.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class BottleneckV2(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.BottleneckV2``; arXiv:1603.05027.
+    Source: MXNet's ``gluon.model_zoo.vision.BottleneckV2``; arXiv:1603.05027.
     """
 
     def __init__(
@@ -327,7 +327,7 @@ class ResNetV1(_ResNet):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.ResNetV1``; arXiv:1512.03385.
+    Source: MXNet's ``gluon.model_zoo.vision.ResNetV1``; arXiv:1512.03385.
     """
 
     def __init__(
@@ -379,7 +379,7 @@ class ResNetV2(_ResNet):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.ResNetV2``; arXiv:1603.05027.
+    Source: MXNet's ``gluon.model_zoo.vision.ResNetV2``; arXiv:1603.05027.
     """
 
     def __init__(

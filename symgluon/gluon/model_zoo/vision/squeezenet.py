@@ -59,7 +59,7 @@ class SqueezeNet(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.SqueezeNet``; arXiv:1602.07360.
+    Source: MXNet's ``gluon.model_zoo.vision.SqueezeNet``; arXiv:1602.07360.
     """
 
     def __init__(self, version: str, classes: int = 1000, **kwargs: Any) -> None:

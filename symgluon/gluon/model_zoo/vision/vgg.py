@@ -45,7 +45,7 @@ class VGG(HybridBlock):
 
     Notes
     -----
-    Source: seed ``gluon.model_zoo.vision.VGG``; arXiv:1409.1556.
+    Source: MXNet's ``gluon.model_zoo.vision.VGG``; arXiv:1409.1556.
     """
 
     def __init__(
