@@ -16,7 +16,18 @@ class _Current(threading.local):
         self.value: AttrScope = AttrScope()
 
 
-class AttrScope:
+class _Scope(type):
+    """What `AttrScope` has as a class."""
+
+    _current: _Current
+
+    @property
+    def current(cls) -> AttrScope:
+        """The scope of this thread."""
+        return cls._current.value
+
+
+class AttrScope(metaclass=_Scope):
     """Gives attributes to the symbols that are made inside of it; scopes may be nested.
 
     Parameters
@@ -42,8 +53,6 @@ class AttrScope:
     >>> x.attr("ctx_group"), x.attr("__kind__")
     ('first', 'calm')
     """
-
-    _current: _Current
 
     def __init__(self, **kwargs: Any) -> None:
         wrong = [k for k, v in kwargs.items() if not isinstance(v, str)]

@@ -13,7 +13,18 @@ class _Current(threading.local):
         self.value: NameManager = NameManager()
 
 
-class NameManager:
+class _Manager(type):
+    """What `NameManager` has as a class."""
+
+    _current: _Current
+
+    @property
+    def current(cls) -> NameManager:
+        """The manager of this thread."""
+        return cls._current.value
+
+
+class NameManager(metaclass=_Manager):
     """Gives a name to every symbol that is made without one: its operator and a number.
 
     Used as a context, it counts from 0 anew; symbols of other threads are not concerned.
@@ -30,8 +41,6 @@ class NameManager:
     ...     print(mx.sym.relu(x).name, mx.sym.relu(x).name, mx.sym.relu(x, name="own").name)
     relu0 relu1 own
     """
-
-    _current: _Current
 
     def __init__(self) -> None:
         self._counter: dict[str, int] = {}

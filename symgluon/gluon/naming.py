@@ -11,6 +11,8 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from symgluon.name import current
+
 if TYPE_CHECKING:
     from symgluon.gluon.block import Block
     from symgluon.gluon.parameter_dict import ParameterDict
@@ -64,11 +66,10 @@ def set_dialect(release: str) -> str:
 
 
 class _Names(threading.local):
-    """Scopes that are entered, and counters of the names outside of all (of the thread)."""
+    """Scopes that are entered in the thread."""
 
     def __init__(self) -> None:
         self.scopes: list[Scope | None] = []
-        self.counts: dict[str, int] = {}
 
 
 _names = _Names()
@@ -76,6 +77,8 @@ _names = _Names()
 
 def unused_name(hint: str) -> str:
     """Return ``hint0``, ``hint1``, ...: names of blocks that are made outside of every scope.
+
+    They come from the `mx.name.NameManager` that names symbols too.
 
     Parameters
     ----------
@@ -85,11 +88,9 @@ def unused_name(hint: str) -> str:
     Returns
     -------
     str
-        A name that was not given in this thread before.
+        A name that the manager of this thread has not given before.
     """
-    number = _names.counts.get(hint, 0)
-    _names.counts[hint] = number + 1
-    return f"{hint}{number}"
+    return current().get(None, hint)
 
 
 class Scope:

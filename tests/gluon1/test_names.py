@@ -291,3 +291,20 @@ def test_adamw_takes_the_steps_of_mxnet():
         np.testing.assert_allclose(got.asnumpy(), want, rtol=2e-6)
     mx.nd.contrib.adamw_update(w, g, m, v, rescale_grad=float("nan"), **step)
     np.testing.assert_allclose(w.asnumpy(), after[0], rtol=2e-6)
+
+
+def test_blocks_and_symbols_count_together():
+    """As in MXNet 1.9.1: outside of a scope one manager names both."""
+    import mxnet as mx
+    from mxnet.gluon import nn
+
+    with mx.name.NameManager() as manager:
+        assert mx.name.NameManager.current is manager
+        assert nn.Dense(2).prefix == "dense0_"
+        assert nn.Activation("relu").prefix == "relu0_"
+        assert mx.sym.relu(mx.sym.var("a")).name == "relu1"
+        assert nn.Dense(2).prefix == "dense1_"
+    with mx.name.Prefix("p_"):
+        assert nn.Dense(2).prefix == "p_dense0_"
+    with mx.AttrScope(ctx_group="dev") as scope:
+        assert mx.AttrScope.current is scope
