@@ -19,6 +19,10 @@ __all__ = ["install", "uninstall"]
 _VERSIONS = {"1": "1.9.1", "2": "2.0.0"}
 
 
+#: modules that `import mxnet` loads, and that code written for it uses without importing them
+_ALSO_IMPORTED = ("multiprocessing.pool",)
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ``mxnet.x.y`` as ``symgluon.x.y``: the same module under a second name."""
 
@@ -115,6 +119,8 @@ def install(release: str = "1") -> None:
             "mxnet is imported already, and it is not symgluon: call compat.install() before"
         )
     uninstall()
+    for name in _ALSO_IMPORTED:
+        importlib.import_module(name)
     sys.meta_path.insert(0, _Finder(version))
     set_dialect(version[0])
     if version.startswith("1"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_refusals():
 def test_names_of_util_at_the_top(name):
     assert getattr(symgluon, name) is getattr(symgluon.util, name)
     assert name in dir(symgluon)
+
+
+def test_modules_that_mxnet_imports_are_there():
+    """Packages write ``import multiprocessing`` and use ``multiprocessing.pool``."""
+    code = (
+        "import multiprocessing; from symgluon import compat; compat.install(); import mxnet; "
+        "print(multiprocessing.pool.Pool.__name__)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == "Pool", done.stderr
