@@ -19,6 +19,9 @@ def unify(
     """Bind the dimension names in the `formal` shapes to the dimensions of the `actual` ones.
 
     Names that stand alone bind directly; then expressions linear in one unbound name are solved.
+    The two sides may use one name for different things.  Names that the formal shapes have in
+    products only (``batch*time``, what the body of a child block is given) are bound so that the
+    product is right: nothing of the body can tell them apart.
     """
     found: dict[str, Any] = {}
     later: list[tuple[Dim, Any]] = []
@@ -33,13 +36,34 @@ def unify(
                 found.setdefault(name, have)
             else:
                 later.append((want, have))
-    for want, have in later:
-        missing = [n for n in want.names() if n not in found]
-        if len(missing) == 1:
-            solved = want.solve(missing[0], have, found)
-            if solved is not None:
-                found[missing[0]] = solved
+    several = [pair for pair in later if not _solve(*pair, found, most=1)]
+    for want, have in several:
+        _solve(want, have, found, most=len(want.names()))
     return found
+
+
+_UNBOUND = "\0"  # no dimension has this name
+
+
+def _solve(want: Dim, have: Any, found: dict[str, Any], most: int) -> bool:
+    """Bind the unbound names of `want`, at `most` so many; False if there are more."""
+    missing = [n for n in want.names() if n not in found]
+    if len(missing) > most:
+        return False
+    if not missing:
+        return True
+    if isinstance(have, Dim) and have.key() == want.key() and len(missing) == len(want.names()):
+        found.update({n: Dim(n) for n in missing})  # the call that the body was traced for
+        return True
+    first, *others = missing
+    if others and not isinstance(have, Dim):
+        return True  # numbers are asked for: what cannot be known stays an error
+    renamed = want.rename({first: _UNBOUND})
+    known = {**found, **dict.fromkeys(others, 1)}
+    solved = renamed.solve(_UNBOUND, have, known) if isinstance(renamed, Dim) else None
+    if solved is not None:
+        found.update({first: solved, **dict.fromkeys(others, 1)})
+    return True
 
 
 def dims_of(graph: Graph, shapes: Sequence[Sequence[Any] | None]) -> dict[str, Any]:

@@ -479,11 +479,15 @@ class _Filled(gluon.HybridBlock):
 
 @pytest.mark.parametrize(("factor", "dynamic_axes"), [(4, None), (0, {"data": {0: "b", 1: "t"}})])
 @pytest.mark.parametrize("opset", [13, 20])
-def test_sizes_of_a_function_from_those_of_its_own_data(tmp_path, factor, dynamic_axes, opset):
+@pytest.mark.parametrize("inline_limit", [0, 5, 100])
+def test_sizes_of_a_function_from_those_of_its_own_data(
+    tmp_path, factor, dynamic_axes, opset, inline_limit
+):
     """The data of a child block may have sizes that are products of those the graph is given."""
-    net = _Folded(factor)
+    net = nn.HybridSequential()
+    net.add(_Folded(factor), _Folded(factor))
     net.initialize()
-    net.hybridize(inline_limit=0)
+    net.hybridize(inline_limit=inline_limit)
     x = np.array(onp.random.default_rng(0).normal(size=(2, 4, 3)), dtype="float32")
     net(x)
     net.export(str(tmp_path / "net"), opset=opset, dynamic_axes=dynamic_axes, onnx="only")
