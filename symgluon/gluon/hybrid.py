@@ -266,10 +266,8 @@ class HybridBlock(Block):
     # ---- calling ---------------------------------------------------------------------------
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if not (args and isinstance(args[0], Array)):
-            if args and type(args[0]).__module__.startswith("symgluon.symbol."):
-                from symgluon.symbol.block import symbol_of_block
-
-                return symbol_of_block(self, [*args, *kwargs.values()])
+            if one_x.may_hold_symbols(args, kwargs):
+                return one_x.call_with_symbols(self, args, kwargs)
             self._check_inputs(args, kwargs)
         if state.region is not None:
             return self._call_traced(args, kwargs)
@@ -762,12 +760,12 @@ class HybridBlock(Block):
         Parameters
         ----------
         F : module
-            ``mx.nd``.
-        x : array
+            ``mx.nd``; ``mx.sym`` where a block of MXNet 1.x is called with symbols.
+        x : array or Symbol
             First input.
-        *args : array
+        *args : array or Symbol
             Further inputs.
-        **kwargs : array
+        **kwargs : array or Symbol
             Parameters of the block by attribute.
 
         Returns

@@ -11,13 +11,21 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from symgluon.name import current
+from symgluon.name import Prefix, current
 
 if TYPE_CHECKING:
     from symgluon.gluon.block import Block
     from symgluon.gluon.parameter_dict import ParameterDict
 
-__all__ = ["OneOnly", "Scope", "dialect", "make_scope", "set_dialect", "unused_name"]
+__all__ = [
+    "OneOnly",
+    "Scope",
+    "dialect",
+    "make_scope",
+    "prefixed",
+    "set_dialect",
+    "unused_name",
+]
 
 
 class _Dialect:
@@ -70,6 +78,7 @@ class _Names(threading.local):
 
     def __init__(self) -> None:
         self.scopes: list[Scope | None] = []
+        self.managers: list[Prefix | None] = []
 
 
 _names = _Names()
@@ -94,7 +103,10 @@ def unused_name(hint: str) -> str:
 
 
 class Scope:
-    """Names of a block of the dialect 1, and of those made within ``with block.name_scope():``.
+    """Names of a block of the dialect 1, and of what is made within ``with block.name_scope():``.
+
+    That is blocks, and symbols too: their names begin with the prefix, and automatic ones are counted
+    anew each time.
 
     Parameters
     ----------
@@ -115,16 +127,39 @@ class Scope:
     def __enter__(self) -> Scope:
         around = _names.scopes[-1] if _names.scopes else None
         _names.scopes.append(around if self.silent else self)
+        manager = None if self.silent else Prefix(self.prefix)
+        _names.managers.append(manager)
+        if manager is not None:
+            manager.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
         _names.scopes.pop()
+        manager = _names.managers.pop()
+        if manager is not None:
+            manager.__exit__(*exception)
 
     def child_prefix(self, hint: str) -> str:
         """Prefix of the next child of this kind: ``dense0_``."""
         number = self.counts.get(hint, 0)
         self.counts[hint] = number + 1
         return f"{hint}{number}_"
+
+
+def prefixed(prefix: str) -> dict[str, str]:
+    """Return the argument that gives a block a prefix of its own; none in the dialect 2.
+
+    Parameters
+    ----------
+    prefix : str
+        The prefix that MXNet 1.x gives such a block.
+
+    Returns
+    -------
+    dict of str to str
+        Arguments of its constructor.
+    """
+    return {"prefix": prefix} if _Dialect.one_x else {}
 
 
 def make_scope(block: Block, prefix: str | None, params: Any) -> Scope | None:

@@ -1,11 +1,13 @@
 """`hybrid_forward` of MXNet 1.x: how blocks that define it are called, and what finds their shapes.
 
-`F` is ``mx.nd``, in eager code and in a trace: its functions take the handles of both.
+`F` is ``mx.nd``, in eager code and in a trace: its functions take the handles of both.  It is ``mx.sym``
+where a block is called with symbols (`gluon.symbolic`).
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +30,32 @@ def defines_hybrid_forward(block: HybridBlock) -> bool:
     return type(block).hybrid_forward is not HybridBlock.hybrid_forward
 
 
+def may_hold_symbols(args: Any, kwargs: Any = ()) -> bool:
+    """Whether there is a symbol among the arguments of a call."""
+    if "symgluon.symbol.symbol" not in sys.modules:
+        return False  # nobody has made one
+    from symgluon.gluon.symbolic import has_symbols
+
+    return has_symbols([list(args), kwargs])
+
+
+def call_with_symbols(block: HybridBlock, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Return the symbol of a block: as it composes one in the dialect 1, traced in the dialect 2."""
+    if block._scope is not None:
+        from symgluon.gluon import symbolic
+
+        return symbolic.call(block, args, kwargs)
+    from symgluon.symbol.block import symbol_of_block
+
+    return symbol_of_block(block, [*args, *kwargs.values()])
+
+
 def call(block: Any, x: Any, args: Sequence[Any]) -> Any:
     """Call `hybrid_forward` with the parameters on the device of the first array."""
+    if not isinstance(x, Array) and may_hold_symbols([x, *args]):
+        from symgluon.gluon.symbolic import compose
+
+        return compose(block, [x, *args], {})
     from symgluon import ndarray
 
     device = x._device if isinstance(x, Array) else _device_of([x, *args])
@@ -69,6 +95,11 @@ def call_native(block: HybridBlock, x: Any, args: Sequence[Any], kwargs: dict[st
     NotImplementedError
         If no class of the block defines one.
     """
+    if not isinstance(x, Array) and may_hold_symbols([x]):
+        from symgluon import symbol
+        from symgluon.gluon.symbolic import compose_native
+
+        return compose_native(block, symbol, [x, *args], kwargs)
     native = _native_forward(type(block))
     if native is None:
         raise NotImplementedError(

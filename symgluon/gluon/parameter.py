@@ -164,6 +164,7 @@ class Parameter:
     # ---- facts -----------------------------------------------------------------------------
     #: the name is a full one of MXNet 1.x (`ParameterDict.get`): blocks leave it as it is
     _fixed_name: bool = False
+    _variable: Any = None  # see `var`
 
     def __repr__(self) -> str:
         name = f" {self._name}" if self._fixed_name else ""
@@ -689,20 +690,26 @@ class Parameter:
         return self._grad_stype
 
     def var(self) -> Any:
-        """Symbolic variables do not exist here.
+        """Return the variable of this parameter in symbols.
 
-        Raises
-        ------
-        NotImplementedError
-            Always: trace the block instead.
+        Returns
+        -------
+        Symbol
+            The same at each call, with the attributes that the parameter has at the first.
         """
-        raise NotImplementedError(
-            "symgluon traces blocks; use net.graph_for(x) or net.export(path)"
-        )
+        if self._variable is None:
+            from symgluon.symbol.functions import var
+
+            found = var(
+                self.name, shape=self.shape, dtype=self._dtype, lr_mult=self.lr_mult,
+                wd_mult=self.wd_mult, init=self.init, stype=self._stype,
+            )  # fmt: skip
+            self._variable = found.as_np_ndarray() if state.np_array else found
+        return self._variable
 
     def __getstate__(self) -> dict[str, Any]:
         saved = dict(self.__dict__)
-        saved["_trainer"] = None
+        saved["_trainer"] = saved["_variable"] = None
         return saved
 
     def __setstate__(self, saved: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from symgluon.formats.symbol_json import (
     strip_prefixes,
 )
 from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.naming import Scope
 from symgluon.gluon.parameter import Parameter
+from symgluon.gluon.parameter_dict import ParameterDict
 from symgluon.gluon.serialization import ParameterFileError
 from symgluon.ir.dims import DimScope
 from symgluon.ir.types import TensorType
@@ -37,7 +39,7 @@ class SymbolBlock(HybridBlock):
         What is computed.
     inputs : Symbol or str, or a list of those
         Variables that are inputs, in call order.
-    params : dict of str to array or Parameter, optional
+    params : dict of str to array or Parameter, or ParameterDict, optional
         Values of parameters; a `Parameter` is shared.  Names that the symbol does not have are left
         out, so the parameters of a whole net do for a part of it.
 
@@ -70,23 +72,41 @@ class SymbolBlock(HybridBlock):
     """
 
     _program: SymbolProgram
+    _keys: dict[str, str]  # variable -> name of its parameter in the block
 
     def __init__(self, outputs: Any, inputs: Any, params: dict[str, Any] | None = None) -> None:
         super().__init__()
         program = outputs if isinstance(outputs, SymbolProgram) else _program_of(outputs)
-        names = [inputs] if isinstance(inputs, str) else [_name_of(i) for i in inputs]
+        single = isinstance(inputs, str) or (hasattr(inputs, "records") and len(inputs) == 1)
+        names = [_name_of(i) for i in ([inputs] if single else inputs)]
+        shared = params if self._scope is not None and isinstance(params, ParameterDict) else None
+        if self._scope is not None:
+            scope = Scope("", ParameterDict("", shared), silent=False)
+            object.__setattr__(self, "_scope", scope)
         self._build(program, names)
-        for key, value in (params or {}).items():
+        if shared is None:
+            self._take(params or {})
+
+    def _take(self, params: Mapping[str, Any]) -> None:
+        """Take values of parameters, or parameters themselves, by the names of variables."""
+        for key, value in params.items():
             name = key[4:] if key.startswith(("arg:", "aux:")) else key
-            own = self._reg_params.get(name)
-            if own is None:
+            if name not in self._keys:
                 continue
             if isinstance(value, Parameter):
-                self._reg_params[name] = value
+                self._reg_params[self._keys[name]] = value
+                if self._scope is not None:
+                    self._scope.params[name] = value
                 continue
+            own = self._reg_params[self._keys[name]]
             numbers = value.numpy_content() if isinstance(value, Array) else np.asarray(value)
             own.dtype = numbers.dtype
             own._load(numbers, None, name)
+
+    @property
+    def _variables(self) -> dict[str, Parameter]:
+        """Parameters by the names of their variables."""
+        return {variable: self._reg_params[key] for variable, key in self._keys.items()}
 
     def _build(self, program: SymbolProgram, names: Sequence[str]) -> None:
         variables = program.variables
@@ -101,23 +121,33 @@ class SymbolBlock(HybridBlock):
         set_ = object.__setattr__
         set_(self, "_program", program)
         set_(self, "_input_names", list(names))
-        inputs = set(names)
-        for variable in variables:
-            if variable in inputs or variable in program.labels:
-                continue
-            node = program.record(variable)
-            shape = stated_shape(node)
-            if shape is not None:
-                shape = tuple(n if n > 0 else -1 for n in shape)  # 0 is unknown in 1.x files
-            auxiliary = variable in program.auxiliary
-            parameter = Parameter(
-                variable,
-                shape=shape,
-                dtype=stated_dtype(node) or "float32",
-                allow_deferred_init=True,
-                grad_req="null" if auxiliary else "write",
-            )
-            self._reg_params[variable] = parameter
+        left_out = {*names, *program.labels}
+        own = [v for v in variables if v not in left_out]
+        strip = 0
+        if self._scope is not None:  # 1.x: states come last, what all names begin with is left out
+            own.sort(key=program.auxiliary.__contains__)
+            strip = len(os.path.commonprefix(own))  # noqa: RUF071: by characters, as MXNet does
+        set_(self, "_keys", {variable: variable[strip:] for variable in own})
+        for variable in own:
+            self._reg_params[self._keys[variable]] = self._parameter_of(variable)
+
+    def _parameter_of(self, variable: str) -> Parameter:
+        """Make the parameter of a variable, or find it among those that are shared (1.x)."""
+        node = self._program.record(variable)
+        shape = stated_shape(node)
+        if shape is not None:
+            shape = tuple(n if n > 0 else -1 for n in shape)  # 0 is unknown in 1.x files
+        auxiliary = variable in self._program.auxiliary
+        stated: dict[str, Any] = {
+            "shape": shape,
+            "dtype": stated_dtype(node) or "float32",
+            "allow_deferred_init": True,
+            "grad_req": "null" if auxiliary else "write",
+        }
+        if self._scope is None:
+            return Parameter(variable, **stated)
+        params = self._scope.params
+        return params._find(variable) or params.get(variable, **stated)
 
     @staticmethod
     def imports(
@@ -197,7 +227,8 @@ class SymbolBlock(HybridBlock):
     def _load_file(self, path: str, device: Any, allow_missing: bool, ignore_extra: bool) -> None:
         arrays = _named(path)
         plain = {new: arrays[old] for old, new in strip_prefixes(arrays).items()}
-        missing = [n for n in self._reg_params if n not in plain]
+        own = self._variables
+        missing = [n for n in own if n not in plain]
         if missing and not allow_missing:
             raise ParameterFileError(
                 f"{path} lacks parameters of {self._program.where}: {', '.join(missing[:8])}",
@@ -212,7 +243,7 @@ class SymbolBlock(HybridBlock):
                 f"{', '.join(extra[:8])}",
                 hint="check that the two files belong together, or pass ignore_extra=True",
             )
-        for name, parameter in self._reg_params.items():
+        for name, parameter in own.items():
             if name in plain:
                 parameter.dtype = plain[name].dtype
                 parameter._load(plain[name], device, name)
@@ -245,7 +276,7 @@ class SymbolBlock(HybridBlock):
                 f"{len(given)} arrays"
             )
         values: dict[str, Any] = dict.fromkeys(self._program.labels)
-        values.update({n: p.data() for n, p in self._reg_params.items()})
+        values.update({n: p.data() for n, p in self._variables.items()})
         values.update(zip(self._input_names or (), given, strict=True))
         outs = [_as(r, type(x)) for r in self._program.run(values)]
         return outs[0] if len(outs) == 1 else outs
@@ -269,13 +300,13 @@ class SymbolBlock(HybridBlock):
         region = Region("infer_shape", scope)
         with region.active():
             values: dict[str, Any] = dict.fromkeys(self._program.labels)
-            for name, parameter in self._reg_params.items():
+            for name, parameter in self._variables.items():
                 values[name] = region.argument(name, _type_of(parameter))
             for name, arg in zip(self._input_names or (), args, strict=True):
                 values[name] = region.argument(name, arg.type)
             self._program.run(values)
         unknown = []
-        for name, parameter in self._reg_params.items():
+        for name, parameter in self._variables.items():
             found = values[name]._data.type
             if found.shape is None or not found.is_known:
                 unknown.append(name)

@@ -12,7 +12,7 @@ from symgluon.gluon import export as exports
 from symgluon.gluon.structure import unflatten
 from symgluon.numpy import ndarray
 from symgluon.ops.array import wrap
-from symgluon.symbol.node import Entry, Node, from_records, rebuild
+from symgluon.symbol.node import from_records, substitute
 from symgluon.symbol.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -70,12 +70,8 @@ def symbol_of_block(block: HybridBlock, inputs: Sequence[Any]) -> Any:
         )
     given = dict(zip(names, inputs, strict=True))
 
-    def change(node: Node) -> Entry | None:
-        found = given.get(node.name) if node.is_variable else None
-        return None if found is None else found._outputs[0]
-
     cls = type(inputs[0])
-    heads = [cls([e]) for e in rebuild(from_records(records), change)]
+    heads = [cls([e]) for e in substitute(from_records(records), given)]
     traced = exported.traced
     outs = [heads[index] for _, index, _ in traced.out_leaves]
     return unflatten(traced.out_spec, iter(outs))

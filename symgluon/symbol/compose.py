@@ -295,6 +295,11 @@ class _Arguments:
         )  # fmt: skip
 
 
+def _hidden_text(value: Any) -> str:
+    """An attribute of a user as text; of an initializer, what makes it again."""
+    return value.dumps() if hasattr(value, "dumps") else str(value)
+
+
 def _symbolic(value: Any) -> bool:
     return value is None or isinstance(value, Symbol)
 
@@ -330,8 +335,9 @@ def function(op: str, public: str = "", cls: type[Symbol] | None = None) -> Call
         kwargs.pop("out", None)
         operands, named, attrs = arguments.sort(args, kwargs)
         own = {k: v for k, v in attrs.items() if k not in HIDDEN_KEYS and not is_hidden(k)}
-        more = {k: str(v) for k, v in attrs.items() if k not in own}
-        return make(op, operands, own, named=named, own_name=name, attr={**(attr or {}), **more},
+        more = {k: v for k, v in attrs.items() if k not in own}
+        hidden = {k: _hidden_text(v) for k, v in {**(attr or {}), **more}.items()}
+        return make(op, operands, own, named=named, own_name=name, attr=hidden,
                     hint=called, cls=cls)  # fmt: skip
 
     compose_operator.__name__ = compose_operator.__qualname__ = called

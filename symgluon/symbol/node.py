@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from symgluon.formats.symbol_json import AUXILIARY
@@ -107,6 +107,16 @@ def rebuild(heads: Sequence[Entry], change: Callable[[Node], Entry | None]) -> l
             0,
         )
     return [at(h) for h in heads]
+
+
+def substitute(heads: Sequence[Entry], given: Mapping[str, Any]) -> list[Entry]:
+    """Copy what `heads` depend on, with symbols of one output in place of variables by name."""
+
+    def change(node: Node) -> Entry | None:
+        found = given.get(node.name) if node.is_variable else None
+        return None if found is None else found._outputs[0]
+
+    return rebuild(heads, change)
 
 
 # ---- files -------------------------------------------------------------------------------------

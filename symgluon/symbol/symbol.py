@@ -13,7 +13,15 @@ from symgluon.formats.symbol_upgrade import HIDDEN_KEYS
 from symgluon.ops.mx import table
 from symgluon.symbol.arithmetic import operator
 from symgluon.symbol.facts import output_suffixes
-from symgluon.symbol.node import Entry, Node, from_records, rebuild, to_records, walk
+from symgluon.symbol.node import (
+    Entry,
+    Node,
+    from_records,
+    rebuild,
+    substitute,
+    to_records,
+    walk,
+)
 
 
 class Symbol:
@@ -308,11 +316,7 @@ class Symbol:
         if grouped:
             raise TypeError(f"a group of outputs in place of {grouped[0]}; choose one of them")
 
-        def change(node: Node) -> Entry | None:
-            found = given.get(node.name) if node.is_variable else None
-            return None if found is None else found._outputs[0]
-
-        result = type(self)(rebuild(self._outputs, change))
+        result = type(self)(substitute(self._outputs, given))
         if name is not None and result.name is not None:
             result._outputs[0][0].name = name
         return result

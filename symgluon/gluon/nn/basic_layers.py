@@ -9,6 +9,7 @@ from typing import Any
 from symgluon.errors import AttributeValueError
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.naming import prefixed
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, data, like, need_float, run
 from symgluon.gluon.nn.norm_layers import (
@@ -275,7 +276,11 @@ class Dense(HybridBlock):
             else None
         )  # fmt: skip
         with self.name_scope():
-            self.act = Activation(activation) if activation is not None else None
+            self.act = (
+                Activation(activation, **prefixed(f"{activation}_"))
+                if activation is not None
+                else None
+            )
 
     def infer_shape(self, x: Any, *args: Any) -> None:
         """Set the input size of the weight from `x`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.naming import prefixed
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, check_layout, data, run, tuple_of
 from symgluon.ir.op import OPS, Op
@@ -73,7 +74,11 @@ class _Conv(HybridBlock):
             else None
         )  # fmt: skip
         with self.name_scope():
-            self.act = Activation(activation) if activation is not None else None
+            self.act = (
+                Activation(activation, **prefixed(f"{activation}_"))
+                if activation is not None
+                else None
+            )
 
     def _weight_shape(self, in_channels: Any) -> tuple[Any, ...]:
         unknown = isinstance(in_channels, int) and in_channels == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.naming import prefixed
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, data, tuple_of
 from symgluon.gluon.parameter import Parameter
@@ -69,7 +70,7 @@ class _Deformable(HybridBlock):
             self._bias("deformable_conv_bias", channels, bias) if use_bias else None
         )
         with self.name_scope():
-            self.act = Activation(activation) if activation else None
+            self.act = Activation(activation, **prefixed(f"{activation}_")) if activation else None
 
     def _weight(self, name: str, channels: int, init: Any) -> Parameter:
         return self._parameter(
