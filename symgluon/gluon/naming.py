@@ -146,7 +146,7 @@ class Scope:
         return f"{hint}{number}_"
 
 
-def prefixed(prefix: str) -> dict[str, str]:
+def prefixed(prefix: str) -> dict[str, Any]:
     """Return the argument that gives a block a prefix of its own; none in the dialect 2.
 
     Parameters

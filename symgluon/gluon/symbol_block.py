@@ -124,9 +124,9 @@ class SymbolBlock(HybridBlock):
         left_out = {*names, *program.labels}
         own = [v for v in variables if v not in left_out]
         strip = 0
-        if self._scope is not None:  # 1.x: states come last, what all names begin with is left out
+        if self._scope is not None:  # 1.x: states last; what all names begin with is left out
             own.sort(key=program.auxiliary.__contains__)
-            strip = len(os.path.commonprefix(own))  # noqa: RUF071: by characters, as MXNet does
+            strip = len(os.path.commonprefix(own))  # noqa: RUF071
         set_(self, "_keys", {variable: variable[strip:] for variable in own})
         for variable in own:
             self._reg_params[self._keys[variable]] = self._parameter_of(variable)

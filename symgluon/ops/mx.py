@@ -250,8 +250,9 @@ def lookup(name: str) -> MxTarget:
     return found
 
 
-#: attributes that MXNet takes without reading them: the result has the dtype of the operand
-_UNREAD = {"zeros_like": ("dtype",), "ones_like": ("dtype",)}
+#: attributes that MXNet takes without reading them: the result has the dtype of the operand, and
+#: `CosineEmbeddingLoss` of 1.x writes an axis
+_UNREAD = {"zeros_like": ("dtype",), "ones_like": ("dtype",), "broadcast_maximum": ("axis",)}
 
 
 def bind(name: str, attrs: Mapping[str, Any]) -> Bound:

@@ -146,8 +146,9 @@ def compose(block: HybridBlock, args: Sequence[Any], kwargs: dict[str, Any]) -> 
 
     variables = {name: p.var() for name, p in block._reg_params.items()}
     with block.name_scope():
-        run = _composer_of(block)
-        run = block.hybrid_forward if run is None else functools.partial(run, block)
+        composer = _composer_of(block)
+        own: Composer = block.hybrid_forward
+        run = own if composer is None else functools.partial(composer, block)
         return run(symbol, *args, **variables, **kwargs)
 
 

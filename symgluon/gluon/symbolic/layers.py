@@ -9,7 +9,6 @@ from typing import Any
 from symgluon.gluon import nn
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.conv_layers import _Conv
-from symgluon.gluon.nn.deformable_layers import _Deformable
 from symgluon.gluon.nn.norm_layers import _BatchNorm
 from symgluon.gluon.nn.pool_layers import _Pooling
 from symgluon.gluon.symbol_block import SymbolBlock
@@ -157,7 +156,7 @@ def _concatenated(block: Any, F: Any, x: Any) -> Any:
 
 
 # ---- deformable convolutions -----------------------------------------------------------------------
-@composes(_Deformable)
+@composes(nn.DeformableConvolution, nn.ModulatedDeformableConvolution)
 def _deformed(block: Any, F: Any, x: Any, **params: Any) -> Any:
     weight, bias = params["deformable_conv_weight"], params.get("deformable_conv_bias")
     learned = [params[n] for n in ("offset_weight", "offset_bias") if n in params]

@@ -6,7 +6,7 @@ from typing import Any
 
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, plain
 
 __all__ = ["AlexNet", "alexnet"]
 
@@ -36,21 +36,22 @@ class AlexNet(HybridBlock):
 
     def __init__(self, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
-        self.features.add(
-            nn.Conv2D(64, kernel_size=11, strides=4, padding=2, activation="relu"),
-            nn.MaxPool2D(pool_size=3, strides=2),
-            nn.Conv2D(192, kernel_size=5, padding=2, activation="relu"),
-            nn.MaxPool2D(pool_size=3, strides=2),
-            nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
-            nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
-            nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
-            nn.MaxPool2D(pool_size=3, strides=2),
-            nn.Flatten(),
-        )
-        for _ in range(2):
-            self.features.add(nn.Dense(4096, activation="relu"), nn.Dropout(0.5))
-        self.output = nn.Dense(classes)
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
+            self.features.add(
+                nn.Conv2D(64, kernel_size=11, strides=4, padding=2, activation="relu"),
+                nn.MaxPool2D(pool_size=3, strides=2),
+                nn.Conv2D(192, kernel_size=5, padding=2, activation="relu"),
+                nn.MaxPool2D(pool_size=3, strides=2),
+                nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
+                nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
+                nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
+                nn.MaxPool2D(pool_size=3, strides=2),
+                nn.Flatten(),
+            )
+            for _ in range(2):
+                self.features.add(nn.Dense(4096, activation="relu"), nn.Dropout(0.5))
+            self.output = nn.Dense(classes)
 
     def forward(self, x: Any) -> Any:
         """Return class scores (N, classes) of images (N, 3, 224, 224)."""

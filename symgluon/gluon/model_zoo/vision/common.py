@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symgluon.gluon.model_zoo.model_store import get_model_file
+from symgluon.gluon.naming import prefixed
 
 MODELS_ROOT = os.path.join("~", ".mxnet", "models")
 
@@ -43,6 +44,24 @@ def load_pretrained(
         path = get_model_file(name, root=MODELS_ROOT if root is None else root)
         net.load_parameters(path, device=device)
     return net
+
+
+def plain(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """Make a block that adds nothing to the names of what is in it.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the block.
+    *args, **kwargs : object
+        Its arguments.
+
+    Returns
+    -------
+    Block
+        In the dialect of MXNet 1.x one with an empty prefix.
+    """
+    return cls(*args, **kwargs, **prefixed(""))
 
 
 def maker(function: Callable[..., Any], name: str, what: str, *args: Any) -> Callable[..., Any]:

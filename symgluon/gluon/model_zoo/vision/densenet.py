@@ -6,7 +6,8 @@ from typing import Any
 
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker, plain
+from symgluon.gluon.naming import prefixed
 
 __all__ = ["DenseNet", "get_densenet"]
 
@@ -29,25 +30,26 @@ def _norm_relu_conv(block: Any, channels: int, kernel: int, padding: int = 0) ->
 
 def _dense_layer(growth: int, bn_size: int, dropout: float) -> Any:
     """Append `growth` channels to the input."""
-    new = nn.HybridSequential()
+    new = plain(nn.HybridSequential)
     _norm_relu_conv(new, bn_size * growth, 1)
     _norm_relu_conv(new, growth, 3, 1)
     if dropout:
         new.add(nn.Dropout(dropout))
-    joined = nn.HybridConcatenate(axis=1)
+    joined = plain(nn.HybridConcatenate, axis=1)
     joined.add(nn.Identity(), new)
     return joined
 
 
-def _dense_block(layers: int, growth: int, bn_size: int, dropout: float) -> Any:
-    block = nn.HybridSequential()
-    for _ in range(layers):
-        block.add(_dense_layer(growth, bn_size, dropout))
+def _dense_block(number: int, layers: int, growth: int, bn_size: int, dropout: float) -> Any:
+    block = nn.HybridSequential(**prefixed(f"stage{number}_"))
+    with block.name_scope():
+        for _ in range(layers):
+            block.add(_dense_layer(growth, bn_size, dropout))
     return block
 
 
 def _transition(channels: int) -> Any:
-    block = nn.HybridSequential()
+    block = plain(nn.HybridSequential)
     _norm_relu_conv(block, channels, 1)
     block.add(nn.AvgPool2D(pool_size=2, strides=2))
     return block
@@ -97,24 +99,25 @@ class DenseNet(HybridBlock):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
-        self.features.add(
-            nn.Conv2D(num_init_features, kernel_size=7, strides=2, padding=3, use_bias=False),
-            nn.BatchNorm(),
-            nn.Activation("relu"),
-            nn.MaxPool2D(pool_size=3, strides=2, padding=1),
-        )
-        channels = num_init_features
-        for i, layers in enumerate(block_config):
-            if i:
-                channels //= 2
-                self.features.add(_transition(channels))
-            self.features.add(_dense_block(layers, growth_rate, bn_size, dropout))
-            channels += layers * growth_rate
-        self.features.add(
-            nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(pool_size=7), nn.Flatten()
-        )
-        self.output = nn.Dense(classes)
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
+            self.features.add(
+                nn.Conv2D(num_init_features, kernel_size=7, strides=2, padding=3, use_bias=False),
+                nn.BatchNorm(),
+                nn.Activation("relu"),
+                nn.MaxPool2D(pool_size=3, strides=2, padding=1),
+            )
+            channels = num_init_features
+            for i, layers in enumerate(block_config):
+                if i:
+                    channels //= 2
+                    self.features.add(_transition(channels))
+                self.features.add(_dense_block(i + 1, layers, growth_rate, bn_size, dropout))
+                channels += layers * growth_rate
+            self.features.add(
+                nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(pool_size=7), nn.Flatten()
+            )
+            self.output = nn.Dense(classes)
 
     def forward(self, x: Any) -> Any:
         """Return class scores (N, classes) of images (N, 3, 224, 224)."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker, plain
+from symgluon.gluon.naming import prefixed
 
 __all__ = ["MobileNet", "MobileNetV2", "get_mobilenet", "get_mobilenet_v2"]
 
@@ -47,10 +48,11 @@ class LinearBottleneck(HybridBlock):
     ) -> None:
         super().__init__(**kwargs)
         self.use_shortcut = stride == 1 and in_channels == channels
-        self.out = nn.HybridSequential()
-        _add_conv(self.out, in_channels * t, relu6=True)  # MXNet has it for t = 1 too
-        _add_conv(self.out, in_channels * t, 3, stride, 1, in_channels * t, relu6=True)
-        _add_conv(self.out, channels, active=False)
+        with self.name_scope():
+            self.out = nn.HybridSequential()
+            _add_conv(self.out, in_channels * t, relu6=True)  # MXNet has it for t = 1 too
+            _add_conv(self.out, in_channels * t, 3, stride, 1, in_channels * t, relu6=True)
+            _add_conv(self.out, channels, active=False)
 
     def forward(self, x: Any) -> Any:
         """Return the projection, plus the input where there is a shortcut."""
@@ -85,7 +87,12 @@ class MobileNet(HybridBlock):
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
+            self._add_features(multiplier)
+            self.output = nn.Dense(classes)
+
+    def _add_features(self, multiplier: float) -> None:
         _add_conv(self.features, int(32 * multiplier), 3, 2, 1)
         depth = [
             int(c * multiplier) for c in [32, 64] + [128] * 2 + [256] * 2 + [512] * 6 + [1024]
@@ -96,7 +103,6 @@ class MobileNet(HybridBlock):
             _add_conv(self.features, channels, 3, stride, 1, channels)
             _add_conv(self.features, outer)
         self.features.add(nn.GlobalAvgPool2D(), nn.Flatten())
-        self.output = nn.Dense(classes)
 
     def forward(self, x: Any) -> Any:
         """Return class scores (N, classes) of images (N, 3, H, W)."""
@@ -130,7 +136,16 @@ class MobileNetV2(HybridBlock):
 
     def __init__(self, multiplier: float = 1.0, classes: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
+        with self.name_scope():
+            self.features = nn.HybridSequential(**prefixed("features_"))
+            with self.features.name_scope():
+                self._add_features(multiplier)
+            self.output = nn.HybridSequential(**prefixed("output_"))
+            with self.output.name_scope():
+                last = nn.Conv2D(classes, 1, use_bias=False, **prefixed("pred_"))
+                self.output.add(last, nn.Flatten())
+
+    def _add_features(self, multiplier: float) -> None:
         _add_conv(self.features, int(32 * multiplier), 3, 2, 1, relu6=True)
         ins = [32] + [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3
         outs = [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3 + [320]
@@ -141,8 +156,6 @@ class MobileNetV2(HybridBlock):
         last = int(1280 * multiplier) if multiplier > 1.0 else 1280
         _add_conv(self.features, last, relu6=True)
         self.features.add(nn.GlobalAvgPool2D())
-        self.output = nn.HybridSequential()
-        self.output.add(nn.Conv2D(classes, 1, use_bias=False), nn.Flatten())
 
     def forward(self, x: Any) -> Any:
         """Return class scores (N, classes) of images (N, 3, H, W)."""

@@ -7,7 +7,8 @@ from typing import Any
 from symgluon import numpy_extension as npx
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker, plain
+from symgluon.gluon.naming import prefixed
 
 __all__ = [
     "BasicBlockV1",
@@ -37,10 +38,10 @@ class _BlockV1(HybridBlock):
         self, channels: int, stride: int, downsample: bool, in_channels: int, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.body = nn.HybridSequential()
+        self.body = plain(nn.HybridSequential)
         self._layers(channels, stride, in_channels)
         if downsample:
-            shortcut = nn.HybridSequential()
+            shortcut = plain(nn.HybridSequential)
             shortcut.add(_pointwise(channels, stride, in_channels), nn.BatchNorm())
             self.downsample: Any = shortcut
         else:
@@ -269,7 +270,8 @@ class _ResNet(HybridBlock):
         if len(layers) != len(channels) - 1:
             raise AssertionError(f"{len(layers)} stages need {len(layers) + 1} channel numbers")
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
         self.output: Any
 
     def _stem(self, channels: int, thumbnail: bool) -> None:
@@ -284,11 +286,15 @@ class _ResNet(HybridBlock):
         )
 
     @staticmethod
-    def _stage(block: Any, count: int, channels: int, stride: int, in_channels: int) -> Any:
-        stage = nn.HybridSequential()
-        stage.add(block(channels, stride, channels != in_channels, in_channels=in_channels))
-        for _ in range(count - 1):
-            stage.add(block(channels, 1, False, in_channels=channels))
+    def _stage(
+        number: int, block: Any, count: int, channels: int, stride: int, in_channels: int
+    ) -> Any:
+        stage = nn.HybridSequential(**prefixed(f"stage{number}_"))
+        with stage.name_scope():
+            changes = channels != in_channels
+            stage.add(plain(block, channels, stride, changes, in_channels=in_channels))
+            for _ in range(count - 1):
+                stage.add(plain(block, channels, 1, False, in_channels=channels))
         return stage
 
     def forward(self, x: Any) -> Any:
@@ -340,12 +346,15 @@ class ResNetV1(_ResNet):
         **kwargs: Any,
     ) -> None:
         super().__init__(layers, channels, **kwargs)
-        self._stem(channels[0], thumbnail)
-        for i, count in enumerate(layers):
-            stride = 1 if i == 0 else 2
-            self.features.add(self._stage(block, count, channels[i + 1], stride, channels[i]))
-        self.features.add(nn.GlobalAvgPool2D())
-        self.output = nn.Dense(classes, in_units=channels[-1])
+        with self.name_scope():
+            self._stem(channels[0], thumbnail)
+            for i, count in enumerate(layers):
+                stage = self._stage(
+                    i + 1, block, count, channels[i + 1], 2 if i else 1, channels[i]
+                )
+                self.features.add(stage)
+            self.features.add(nn.GlobalAvgPool2D())
+            self.output = nn.Dense(classes, in_units=channels[-1])
 
 
 class ResNetV2(_ResNet):
@@ -392,17 +401,18 @@ class ResNetV2(_ResNet):
         **kwargs: Any,
     ) -> None:
         super().__init__(layers, channels, **kwargs)
-        self.features.add(nn.BatchNorm(scale=False, center=False))
-        self._stem(channels[0], thumbnail)
-        in_channels = channels[0]
-        for i, count in enumerate(layers):
-            stride = 1 if i == 0 else 2
-            self.features.add(self._stage(block, count, channels[i + 1], stride, in_channels))
-            in_channels = channels[i + 1]
-        self.features.add(
-            nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Flatten()
-        )
-        self.output = nn.Dense(classes, in_units=in_channels)
+        with self.name_scope():
+            self.features.add(nn.BatchNorm(scale=False, center=False))
+            self._stem(channels[0], thumbnail)
+            for i, count in enumerate(layers):
+                stage = self._stage(
+                    i + 1, block, count, channels[i + 1], 2 if i else 1, channels[i]
+                )
+                self.features.add(stage)
+            self.features.add(
+                nn.BatchNorm(), nn.Activation("relu"), nn.GlobalAvgPool2D(), nn.Flatten()
+            )
+            self.output = nn.Dense(classes, in_units=channels[-1])
 
 
 _SPEC: dict[int, tuple[str, list[int], list[int]]] = {

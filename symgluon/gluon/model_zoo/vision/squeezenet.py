@@ -6,7 +6,7 @@ from typing import Any
 
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker, plain
 
 __all__ = ["SqueezeNet", "get_squeezenet"]
 
@@ -18,17 +18,18 @@ _LAYERS: dict[str, tuple[tuple[int, int], list[Any]]] = {
 
 
 def _conv(channels: int, kernel: int, padding: int = 0) -> Any:
-    block = nn.HybridSequential()
+    block = plain(nn.HybridSequential)
     block.add(nn.Conv2D(channels, kernel, padding=padding), nn.Activation("relu"))
     return block
 
 
 def _fire(squeezed: int) -> Any:
     """1x1 convolution to few channels, then 1x1 and 3x3 ones side by side."""
-    expanded = nn.HybridConcatenate(axis=1)
+    block = plain(nn.HybridSequential)
+    block.add(_conv(squeezed, 1))
+    expanded = plain(nn.HybridConcatenate, axis=1)
     expanded.add(_conv(4 * squeezed, 1), _conv(4 * squeezed, 3, 1))
-    block = nn.HybridSequential()
-    block.add(_conv(squeezed, 1), expanded)
+    block.add(expanded)
     return block
 
 
@@ -67,23 +68,24 @@ class SqueezeNet(HybridBlock):
             raise AssertionError(f"Unsupported SqueezeNet version {version}: 1.0 or 1.1 expected")
         super().__init__(**kwargs)
         (channels, kernel), layers = _LAYERS[version]
-        self.features = nn.HybridSequential()
-        self.features.add(
-            nn.Conv2D(channels, kernel_size=kernel, strides=2), nn.Activation("relu")
-        )
-        for layer in layers:
-            pools = layer == "pool"
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
             self.features.add(
-                nn.MaxPool2D(pool_size=3, strides=2, ceil_mode=True) if pools else _fire(layer)
+                nn.Conv2D(channels, kernel_size=kernel, strides=2), nn.Activation("relu")
             )
-        self.features.add(nn.Dropout(0.5))
-        self.output = nn.HybridSequential()
-        self.output.add(
-            nn.Conv2D(classes, kernel_size=1),
-            nn.Activation("relu"),
-            nn.AvgPool2D(13),
-            nn.Flatten(),
-        )
+            for layer in layers:
+                pools = layer == "pool"
+                self.features.add(
+                    nn.MaxPool2D(pool_size=3, strides=2, ceil_mode=True) if pools else _fire(layer)
+                )
+            self.features.add(nn.Dropout(0.5))
+            self.output = plain(nn.HybridSequential)
+            self.output.add(
+                nn.Conv2D(classes, kernel_size=1),
+                nn.Activation("relu"),
+                nn.AvgPool2D(13),
+                nn.Flatten(),
+            )
 
     def forward(self, x: Any) -> Any:
         """Return class scores (N, classes) of images (N, 3, 224, 224)."""

@@ -7,7 +7,7 @@ from typing import Any
 from symgluon import initializer
 from symgluon.gluon import nn
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker
+from symgluon.gluon.model_zoo.vision.common import load_pretrained, maker, plain
 
 __all__ = ["VGG", "get_vgg"]
 
@@ -59,14 +59,15 @@ class VGG(HybridBlock):
         if len(layers) != len(filters):
             raise AssertionError(f"{len(layers)} stages, but {len(filters)} numbers of channels")
         super().__init__(**kwargs)
-        self.features = nn.HybridSequential()
-        for count, channels in zip(layers, filters, strict=True):
-            for _ in range(count):
-                self._add_conv(channels, batch_norm)
-            self.features.add(nn.MaxPool2D(strides=2))
-        for _ in range(2):
-            self.features.add(self._dense(4096, "relu"), nn.Dropout(rate=0.5))
-        self.output = self._dense(classes, None)
+        with self.name_scope():
+            self.features = plain(nn.HybridSequential)
+            for count, channels in zip(layers, filters, strict=True):
+                for _ in range(count):
+                    self._add_conv(channels, batch_norm)
+                self.features.add(nn.MaxPool2D(strides=2))
+            for _ in range(2):
+                self.features.add(self._dense(4096, "relu"), nn.Dropout(rate=0.5))
+            self.output = self._dense(classes, None)
 
     def _add_conv(self, channels: int, batch_norm: bool) -> None:
         init = initializer.Xavier(rnd_type="gaussian", factor_type="out", magnitude=2)
