@@ -264,6 +264,9 @@ class HybridBlock(Block):
             parameter.dtype = dtype
 
     # ---- calling ---------------------------------------------------------------------------
+    def _count_step(self) -> None:
+        """`hybrid_forward` is about to run; recurrent cells number their steps."""
+
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if not (args and isinstance(args[0], Array)):
             if one_x.may_hold_symbols(args, kwargs):

@@ -58,6 +58,7 @@ def call(block: Any, x: Any, args: Sequence[Any]) -> Any:
         return compose(block, [x, *args], {})
     from symgluon import ndarray
 
+    block._count_step()
     device = x._device if isinstance(x, Array) else _device_of([x, *args])
     params = {name: p._cell(device) for name, p in block._reg_params.items()}
     return block.hybrid_forward(ndarray, x, *args, **params)

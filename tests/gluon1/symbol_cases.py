@@ -259,6 +259,14 @@ def _flat(found):
     return [found]
 
 
+def _as_tuples(attrs):
+    """Deformable convolutions of MXNet state some shapes as lists."""
+    for key in ("__shape__", "shape"):
+        if attrs.get(key, "").startswith("["):
+            attrs[key] = "(" + attrs[key][1:-1] + ")"
+    return attrs
+
+
 def describe(mx, code):
     """Evaluate an expression: what the file of its symbol says, and the names that it has."""
     with mx.name.NameManager():
@@ -266,7 +274,10 @@ def describe(mx, code):
         group = mx.sym.Group(outs) if len(outs) > 1 else outs[0]
         file = json.loads(group.tojson())
         file = {k: file[k] for k in ("nodes", "arg_nodes", "heads")}
-        return {"file": file, "attrs": group.attr_dict(), "outputs": group.list_outputs(),
+        for node in file["nodes"]:
+            _as_tuples(node.get("attrs", {}))
+        attrs = {name: _as_tuples(found) for name, found in group.attr_dict().items()}
+        return {"file": file, "attrs": attrs, "outputs": group.list_outputs(),
                 "internals": group.get_internals().list_outputs()}  # fmt: skip
 
 

@@ -71,6 +71,26 @@ def set_width(layer: Any, config: RnnConfig, width: int) -> None:
         weight.shape = (weight.shape[0], width)
 
 
+def flat_names(config: RnnConfig) -> list[str]:
+    """Names of the parameters in the order of the operator's vector.
+
+    Parameters
+    ----------
+    config : RnnConfig
+        Kind and sizes.
+
+    Returns
+    -------
+    list of str
+        Matrices, then biases.
+    """
+    kinds = ["i2h_weight", "h2h_weight"]
+    if config.projection_size is not None:
+        kinds.append("h2r_weight")
+    names = [head + kind for head in heads(config) for kind in kinds]
+    return names + [head + kind for head in heads(config) for kind in ("i2h_bias", "h2h_bias")]
+
+
 def flat(layer: Any, config: RnnConfig, x: Any) -> Any:
     """Join the parameters into the vector that the operator reads.
 
@@ -88,10 +108,5 @@ def flat(layer: Any, config: RnnConfig, x: Any) -> Any:
     array
         The vector.
     """
-    kinds = ["i2h_weight", "h2h_weight"]
-    if config.projection_size is not None:
-        kinds.append("h2r_weight")
-    names = [head + kind for head in heads(config) for kind in kinds]
-    names += [head + kind for head in heads(config) for kind in ("i2h_bias", "h2h_bias")]
-    parts = [F.reshape(data(getattr(layer, name), x), shape=(-1,)) for name in names]
+    parts = [F.reshape(data(getattr(layer, name), x), shape=(-1,)) for name in flat_names(config)]
     return like(x, F.concatenate(*parts, axis=0))

@@ -14,6 +14,8 @@ from symgluon.gluon.rnn.recurrent import (
     as_steps,
     mask_steps,
     merge,
+    unroll_symbols,
+    unrolls_symbols,
 )
 from symgluon.ops import legacy_nn
 from symgluon.ops.apply import F
@@ -95,6 +97,10 @@ class _Chain(RecurrentCell):
         valid_length: Any = None,
     ) -> tuple[Any, list[Any]]:
         """Run cell by cell over the whole sequence; arguments as `RecurrentCell.unroll`."""
+        if unrolls_symbols(self, inputs):
+            return unroll_symbols(
+                self, length, inputs, begin_state, layout, merge_outputs, valid_length
+            )
         self.reset()
         steps, _, batch = as_steps(inputs, length, layout)
         states = self._begin(begin_state, batch, steps[0])
@@ -292,6 +298,10 @@ class DropoutCell(HybridRecurrentCell):
         valid_length: Any = None,
     ) -> tuple[Any, list[Any]]:
         """Apply dropout to the whole sequence, or to each step of a list."""
+        if unrolls_symbols(self, inputs):
+            return unroll_symbols(
+                self, length, inputs, begin_state, layout, merge_outputs, valid_length
+            )
         self.reset()
         axis = layout.find("T")
         if isinstance(inputs, Array):
@@ -452,6 +462,10 @@ class ResidualCell(ModifierCell):
         valid_length: Any = None,
     ) -> tuple[Any, list[Any]]:
         """Unroll the cell inside and add the inputs; arguments as `RecurrentCell.unroll`."""
+        if unrolls_symbols(self, inputs):
+            return unroll_symbols(
+                self, length, inputs, begin_state, layout, merge_outputs, valid_length
+            )
         self.reset()
         outputs, states = self.base_cell.unroll(
             length, inputs, begin_state, layout, merge_outputs, valid_length
@@ -592,10 +606,12 @@ class BidirectionalCell(HybridRecurrentCell):
     """
 
     def __init__(self, l_cell: Any, r_cell: Any, **kwargs: Any) -> None:
+        output_prefix = "bi_"  # begins names of symbols
         if naming.dialect() == "1":
             kwargs.setdefault("prefix", "")
-            kwargs.pop("output_prefix", None)  # begins names of symbols only
+            output_prefix = kwargs.pop("output_prefix", output_prefix)
         super().__init__(**kwargs)
+        self._output_prefix = output_prefix
         self.l_cell = l_cell
         self.r_cell = r_cell
 
@@ -635,6 +651,10 @@ class BidirectionalCell(HybridRecurrentCell):
         valid_length: Any = None,
     ) -> tuple[Any, list[Any]]:
         """Run both directions; outputs are joined along the channels."""
+        if unrolls_symbols(self, inputs):
+            return unroll_symbols(
+                self, length, inputs, begin_state, layout, merge_outputs, valid_length
+            )
         self.reset()
         steps, axis, batch = as_steps(inputs, length, layout)
         states = self._begin(begin_state, batch, steps[0])

@@ -9,6 +9,7 @@ from typing import Any
 from symgluon.gluon.block import Block
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call, like, zeros_of
+from symgluon.gluon.one_x import may_hold_symbols
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
 from symgluon.ops.state import state as flags
@@ -52,6 +53,63 @@ def mask_steps(merged: Any, valid_length: Any, axis: int) -> Any:
     )
 
 
+def takes_names(func: Any) -> bool:
+    """Whether a function that begins states gets names and layouts, as in MXNet 1.x.
+
+    Parameters
+    ----------
+    func : callable or None
+        One of ``mx.sym`` or of the user; those of our arrays get shape and dtype alone.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    module = getattr(func, "__module__", None) or ""
+    return func is not None and (
+        module.startswith("symgluon.symbol") or not module.startswith("symgluon.")
+    )
+
+
+def named_states(
+    func: Any, infos: Sequence[dict[str, Any]], names: Sequence[str], kwargs: dict[str, Any]
+) -> list[Any]:
+    """Begin states by a function that gets names and layouts.
+
+    Parameters
+    ----------
+    func : callable
+        Makes a state.
+    infos : sequence of dict
+        What `state_info` says.
+    names : sequence of str
+        Their names.
+    kwargs : dict
+        Further arguments of `func`.
+
+    Returns
+    -------
+    list
+        A state each.
+    """
+    return [
+        func(**{"name": name, **info, **kwargs}) for name, info in zip(names, infos, strict=True)
+    ]
+
+
+def unrolls_symbols(cell: Any, inputs: Any) -> bool:
+    """Whether a cell of the dialect of MXNet 1.x is unrolled over symbols."""
+    return cell._scope is not None and may_hold_symbols([inputs])
+
+
+def unroll_symbols(cell: Any, *args: Any) -> Any:
+    """Unroll a cell over symbols; arguments as :meth:`RecurrentCell.unroll`, by position."""
+    from symgluon.gluon.symbolic.unrolled import unroll
+
+    return unroll(cell, *args)
+
+
 class RecurrentCell(Block):
     """Base class of cells: one step of a recurrent net.
 
@@ -77,11 +135,20 @@ class RecurrentCell(Block):
     array([1., 3., 6.])
     """
 
+    #: steps since `reset`, and states begun: names of symbols in the dialect of MXNet 1.x
+    _counter = -1
+    _init_counter = -1
+
     def reset(self) -> None:
-        """Forget what belongs to one sequence (dropout masks)."""
+        """Forget what belongs to one sequence: dropout masks, the number of the step."""
+        object.__setattr__(self, "_counter", -1)
+        object.__setattr__(self, "_init_counter", -1)
         for child in self._children.values():
             if hasattr(child, "reset"):
                 child.reset()
+
+    def _count_step(self) -> None:
+        object.__setattr__(self, "_counter", self._counter + 1)
 
     def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
         """Shapes and layouts of the states.
@@ -127,9 +194,15 @@ class RecurrentCell(Block):
         list of array
             A state each, in the dtype of the parameters.
         """
+        infos = self.state_info(batch_size)
+        if self._scope is not None and takes_names(func):
+            first = self._init_counter + 1
+            object.__setattr__(self, "_init_counter", self._init_counter + len(infos))
+            names = [f"{self.prefix}begin_state_{first + i}" for i in range(len(infos))]
+            return named_states(func, infos, names, kwargs)
         func = zeros_of() if func is None else func
         states = []
-        for info in self.state_info(batch_size):
+        for info in infos:
             info = {k: v for k, v in info.items() if k != "__layout__"}
             info.setdefault("dtype", self._dtype)
             info.update(kwargs)
@@ -174,6 +247,10 @@ class RecurrentCell(Block):
         ValueError
             If there are not `length` steps.
         """
+        if unrolls_symbols(self, inputs):
+            return unroll_symbols(
+                self, length, inputs, begin_state, layout, merge_outputs, valid_length
+            )
         self.reset()
         steps, axis, batch = as_steps(inputs, length, layout)
         states = self._begin(begin_state, batch, steps[0])

@@ -11,6 +11,7 @@ from symgluon import dtypes
 from symgluon.gluon.hybrid import HybridBlock
 from symgluon.gluon.nn.common import call, data, like, zeros_of
 from symgluon.gluon.rnn import _layer_params as layer_params
+from symgluon.gluon.rnn.recurrent import named_states, takes_names
 from symgluon.initializer import RNNFused
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array
@@ -102,9 +103,13 @@ class _RNNLayer(HybridBlock):
         list of array
             A state each, in the dtype of the parameters.
         """
+        infos = self.state_info(batch_size)
+        if self._scope is not None and takes_names(func):
+            names = [f"{self.prefix}h0_{i}" for i in range(len(infos))]
+            return named_states(func, infos, names, kwargs)
         func = zeros_of() if func is None else func
         states = []
-        for info in self.state_info(batch_size):
+        for info in infos:
             info.pop("__layout__")
             info.update(kwargs)
             states.append(func(**info))

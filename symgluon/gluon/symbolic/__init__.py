@@ -144,6 +144,7 @@ def compose(block: HybridBlock, args: Sequence[Any], kwargs: dict[str, Any]) -> 
     """
     from symgluon import symbol
 
+    block._count_step()
     variables = {name: p.var() for name, p in block._reg_params.items()}
     with block.name_scope():
         composer = _composer_of(block)

@@ -142,10 +142,8 @@ def _poisson(
     block: Any, F: Any, pred: Any, target: Any, sample_weight: Any = None, epsilon: float = 1e-08
 ) -> Any:
     target = F.reshape_like(target, pred)
-    if block._from_logits:
-        loss = F.exp(pred) - target * pred
-    else:
-        loss = pred - target * F.log(pred + epsilon)
+    logs = block._from_logits
+    loss = F.exp(pred) - target * pred if logs else pred - target * F.log(pred + epsilon)
     if block._compute_full:
         stirling = target * F.log(target) - target + 0.5 * F.log(2 * math.pi * target)
         loss = loss + F.where(target > 1, stirling, F.zeros_like(stirling))
