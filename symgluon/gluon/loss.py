@@ -466,7 +466,11 @@ class KLDivLoss(Loss):
     def _rule(self, pred: Any, label: Any, sample_weight: Any) -> Any:
         if not self._from_logits:
             pred = F.log_softmax(pred, axis=self._axis)
-        return self._mean(label * (F.log(label + _TINY) - pred), sample_weight)
+        loss = label * (F.log(label + _TINY) - pred)
+        if self._scope is None:
+            return self._mean(loss, sample_weight)
+        loss = _weighted(loss, self._weight, sample_weight)  # 1.x: the sum
+        return F.sum(loss, axis=self._other_axes(loss))
 
 
 class HuberLoss(_Entrywise):
@@ -797,7 +801,10 @@ class PoissonNLLLoss(Loss):
             count = F.where(many, target, F.full(_like(2.0, target), shape=target.shape))
             stirling = count * F.log(count) - count + 0.5 * F.log(count * (2.0 * math.pi))
             loss = loss + stirling * F.cast(many, dtype=pred.dtype)
-        return self._mean(loss, sample_weight)
+        if self._scope is None:
+            return self._mean(loss, sample_weight)
+        loss = _weighted(loss, self._weight, sample_weight)  # 1.x: one number for the batch
+        return F.reshape(F.mean(loss), shape=(1,))
 
 
 def _like(value: float, x: Any) -> Any:
@@ -863,6 +870,8 @@ class CosineEmbeddingLoss(Loss):
         same = F.cast(F.equal(label, 1), dtype=cosine.dtype)
         other = F.cast(F.equal(label, -1), dtype=cosine.dtype)
         loss = (1.0 - cosine) * same + F.relu(cosine - self._margin) * other
+        if self._scope is not None:  # 1.x: a column
+            return _weighted(loss, self._weight, sample_weight)
         return self._mean(loss, sample_weight)
 
 

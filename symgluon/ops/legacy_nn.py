@@ -315,10 +315,21 @@ def group_norm(
     eps: float = 1e-5,
     output_mean_var: bool = False,
 ) -> Any:
-    """Group normalisation."""
+    """Group normalisation; MXNet 1.x has one gamma and beta a group, 2.x one a channel."""
     if output_mean_var:
         raise AttributeValueError("GroupNorm: output_mean_var=True is not supported")
+    gamma, beta = (_by_channel(data, x, num_groups) for x in (gamma, beta))
     return F.group_norm(data, gamma, beta, num_groups=num_groups, eps=eps)
+
+
+def _by_channel(data: Any, x: Any, num_groups: int) -> Any:
+    shape, wanted = data.type.shape, x.type.shape
+    if shape is None or len(shape) < 2 or wanted is None or len(wanted) != 1:
+        return x
+    channels = shape[1]
+    if wanted[0] is None or wanted[0] != num_groups or channels == num_groups:
+        return x
+    return F.repeat(x, repeats=int(channels) // num_groups, axis=0)
 
 
 @mx_function("InstanceNorm _npx_instance_norm")

@@ -27,6 +27,8 @@ LAYERS = {
     "sync_batch_norm": "contrib.nn.SyncBatchNorm(num_devices=2)(a)",
     "layer_norm": "nn.LayerNorm()(a)",
     "layer_norm_more": "nn.LayerNorm(axis=1, epsilon=1e-3, center=False, scale=False)(a)",
+    "group_norm": "nn.GroupNorm()(a)",
+    "group_norm_more": "nn.GroupNorm(2, epsilon=1e-3, scale=False)(a)",
     "instance_norm": "nn.InstanceNorm()(a)",
     "instance_norm_last": "nn.InstanceNorm(axis=2, epsilon=1e-3, scale=True)(a)",
     "leaky_relu": "nn.LeakyReLU(0.1)(a)",

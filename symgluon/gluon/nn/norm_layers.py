@@ -9,6 +9,7 @@ import numpy as np
 from symgluon import distributed
 from symgluon.errors import AttributeValueError
 from symgluon.gluon.hybrid import HybridBlock
+from symgluon.gluon.naming import dialect
 from symgluon.gluon.nn.common import call, data, need_float, run
 from symgluon.gluon.parameter import Parameter
 from symgluon.ir.op import OPS, Op
@@ -535,14 +536,23 @@ class GroupNorm(_Affine):
             raise AttributeValueError(
                 f"GroupNorm: num_groups is at least 1, received {num_groups}"
             )
-        super().__init__(
-            1, center, scale, beta_initializer, gamma_initializer, in_channels, **kwargs
-        )
+        by_group = dialect() == "1"  # 1.x: one gamma and beta a group
+        size = num_groups if by_group else in_channels
+        super().__init__(1, center, scale, beta_initializer, gamma_initializer, size, **kwargs)
+        self._by_group = by_group
         self._num_groups, self._epsilon = num_groups, epsilon
         self._op = OPS["group_norm"](num_groups=num_groups, eps=epsilon)
 
+    def infer_shape(self, data: Any, *args: Any) -> None:
+        """Set the sizes of gamma and beta from `data`."""
+        if not self._by_group:
+            super().infer_shape(data, *args)
+
     def forward(self, data: Any) -> Any:
         """Normalise `data`, scale, shift."""
+        if self._by_group:
+            return call(legacy_nn.group_norm, data, *self._cells(data),
+                        num_groups=self._num_groups, eps=self._epsilon)  # fmt: skip
         return run(self._op, data, *self._cells(data))
 
     def __repr__(self) -> str:
