@@ -694,6 +694,8 @@ class Function:
                 hint="create another instance",
             )
         self._used = True
+        if any(hasattr(x, "list_arguments") for x in inputs):  # symbols: composed, as in MXNet 1.x
+            return self.forward(*inputs)
         self._cls = type(inputs[0]) if inputs else Array
         if state.region is not None:
             results = CustomFunction(self)(*inputs)

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -56,6 +57,7 @@ class InitDesc(str):
 
 
 _REGISTRY: dict[str, type] = {}
+_TEMPORARY: dict[str, Callable[[], Any]] = {}
 #: ends of names that say what an array begins with
 _ONES = ("gamma", "running_var", "moving_var", "max")
 _ZEROS = ("beta", "running_mean", "moving_mean", "moving_avg", "moving_inv_var", "min")
@@ -77,6 +79,29 @@ def alias(*names: str) -> Callable[[C], C]:
         return cls
 
     return declare
+
+
+def name_for_now(name: str, owner: Any, initializer_of: Callable[[Any], Any]) -> str:
+    """Let an initializer be created by name as long as an object lives.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    owner : object
+        Without it the name is unknown again.
+    initializer_of : callable
+        Gives the initializer of `owner`.
+
+    Returns
+    -------
+    str
+        `name`.
+    """
+    key, found = name.lower(), weakref.ref(owner)
+    _TEMPORARY[key] = lambda: initializer_of(found())
+    weakref.finalize(owner, _TEMPORARY.pop, key, None)
+    return name
 
 
 def create(init: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,7 +134,7 @@ def create(init: Any, *args: Any, **kwargs: Any) -> Any:
     if init.startswith("["):
         name, given = json.loads(init)
         return create(name, **given)
-    cls = _REGISTRY.get(init.lower())
+    cls = _REGISTRY.get(init.lower()) or _TEMPORARY.get(init.lower())
     if cls is None:
         raise _NameError(
             f"there is no initializer {init!r}", hint=f"known: {', '.join(sorted(_REGISTRY))}"

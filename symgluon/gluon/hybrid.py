@@ -204,7 +204,10 @@ class HybridBlock(Block):
         """
         params = list(self._reg_params.values())
         own = type(self).infer_shape is not HybridBlock.infer_shape
-        if any(not p._shape_known for p in params):
+        unknown = [p for p in params if not p._shape_known]
+        if unknown:
+            for parameter in unknown if self._scope is not None else ():
+                parameter._keep_stated_shape()
             self.infer_shape(*args)
         elif params and own and not one_x.defines_hybrid_forward(self):
             self.infer_shape(*args)  # also where all is known: it tells data of another size

@@ -245,4 +245,11 @@ class OneOnly:
 
 def scope_of(block: Block) -> AbstractContextManager[Any]:
     """Return the scope of a block to make its children in; nothing is entered in the dialect 2."""
-    return block._scope if block._scope is not None else nullcontext()
+    scope = block._scope
+    if scope is None:
+        return nullcontext()
+    if isinstance(type(block).prefix, OneOnly):
+        return scope
+    renamed = Scope(block.prefix, scope.params, scope.silent)  # the class says its own prefix
+    renamed.counts = scope.counts
+    return renamed

@@ -165,6 +165,7 @@ class Parameter:
     #: the name is a full one of MXNet 1.x (`ParameterDict.get`): blocks leave it as it is
     _fixed_name: bool = False
     _variable: Any = None  # see `var`
+    _stated_shape: Any = None
 
     def __repr__(self) -> str:
         name = f" {self._name}" if self._fixed_name else ""
@@ -701,11 +702,21 @@ class Parameter:
             from symgluon.symbol.functions import var
 
             found = var(
-                self.name, shape=self.shape, dtype=self._dtype, lr_mult=self.lr_mult,
-                wd_mult=self.wd_mult, init=self.init, stype=self._stype,
+                self.name, shape=self._stated_shape or self.shape, dtype=self._dtype,
+                lr_mult=self.lr_mult, wd_mult=self.wd_mult, init=self._stated_init(),
+                stype=self._stype,
             )  # fmt: skip
             self._variable = found.as_np_ndarray() if state.np_array else found
         return self._variable
+
+    def _stated_init(self) -> Any:
+        """Initializer that the variable states."""
+        return self.init
+
+    def _keep_stated_shape(self) -> None:
+        """The shape is about to be found from data; MXNet 1.x makes the variable before that."""
+        if self._variable is None and self._stated_shape is None:
+            self._stated_shape = self.shape
 
     def __getstate__(self) -> dict[str, Any]:
         saved = dict(self.__dict__)
@@ -778,6 +789,13 @@ class Constant(Parameter):
     def __repr__(self) -> str:
         name = f" {self._name}" if self._fixed_name else ""
         return f"Constant{name} (shape={self.shape}, dtype={dtypes.name(self.dtype)})"
+
+    def _stated_init(self) -> str:
+        """A name that gives the value in this process: the text would be as long as the value."""
+        from symgluon import initializer
+
+        name = f"Constant_{self.name}_{id(self)}"
+        return initializer.name_for_now(name, self, lambda constant: constant.init)
 
     @property
     def grad_req(self) -> str:

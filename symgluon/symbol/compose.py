@@ -50,7 +50,7 @@ def text(key: str, value: Any) -> str:
     if key == "dtype" and value is not None and not isinstance(value, int):
         return np.dtype(value).name
     if isinstance(value, np.generic):
-        return str(value.item())
+        return str(value)
     if isinstance(value, np.ndarray):
         return str(tuple(value.reshape(-1).tolist()))
     if isinstance(value, list | tuple):

@@ -653,7 +653,7 @@ class Symbol:
         from symgluon.symbol import fluent
 
         if shape:
-            kwargs["shape"] = shape[0] if isinstance(shape[0], tuple | list) else shape
+            kwargs["shape"] = shape[0] if len(shape) == 1 else shape
         return fluent("reshape")(self, **kwargs)
 
     def as_nd_ndarray(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgluon.gluon.hybrid import HybridBlock
-from symgluon.gluon.naming import prefixed
+from symgluon.gluon.naming import dialect, prefixed
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.common import call, check_layout, data, run, tuple_of
 from symgluon.ir.op import OPS, Op
@@ -63,8 +63,8 @@ class _Conv(HybridBlock):
         }  # fmt: skip
         if self._transposed:
             self._kwargs["adj"] = tuple_of(output_padding or 0, rank, "output_padding")
-        # MXNet takes the channels of 3-D convolutions from the data, whatever in_channels says
-        known = in_channels if rank < 3 else 0
+        # MXNet 2.x takes the channels of 3-D convolutions from the data, whatever in_channels says
+        known = in_channels if rank < 3 or dialect() == "1" else 0
         self.weight = self._parameter("weight", shape=self._weight_shape(known), dtype=dtype,
                                 init=weight_initializer, allow_deferred_init=True)  # fmt: skip
         self.bias = (

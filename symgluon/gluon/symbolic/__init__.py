@@ -26,19 +26,26 @@ Composer = Callable[..., Any]
 _TABLES = ("layers", "losses", "recurrent", "zoo")
 
 _COMPOSERS: dict[type, Composer] = {}
+#: what some classes do to their arguments before their scope is entered
+_PREPARE: dict[type, Callable[..., Sequence[Any]]] = {}
 
 
 class _MixedError(SymgluonError, ValueError, TypeError):
     """Arrays and symbols in one call: a ValueError in MXNet."""
 
 
-def composes(*classes: type) -> Callable[[Composer], Composer]:
+def composes(
+    *classes: type, prepare: Callable[..., Sequence[Any]] | None = None
+) -> Callable[[Composer], Composer]:
     """Register what blocks of some classes compose from symbols.
 
     Parameters
     ----------
     *classes : type
         The classes; those that derive from them and define nothing of their own compose the same.
+    prepare : callable, optional
+        ``prepare(block, *args)`` returns the arguments of the composer; its symbols have names of the
+        scope around.
 
     Returns
     -------
@@ -48,6 +55,8 @@ def composes(*classes: type) -> Callable[[Composer], Composer]:
 
     def register(composer: Composer) -> Composer:
         _COMPOSERS.update(dict.fromkeys(classes, composer))
+        if prepare is not None:
+            _PREPARE.update(dict.fromkeys(classes, prepare))
         return composer
 
     return register
@@ -145,6 +154,8 @@ def compose(block: HybridBlock, args: Sequence[Any], kwargs: dict[str, Any]) -> 
     from symgluon import symbol
 
     block._count_step()
+    prepare = next((_PREPARE[base] for base in type(block).__mro__ if base in _PREPARE), None)
+    args = args if prepare is None else prepare(block, *args)
     variables = {name: p.var() for name, p in block._reg_params.items()}
     with block.name_scope():
         composer = _composer_of(block)

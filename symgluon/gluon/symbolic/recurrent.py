@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from symgluon import symbol
 from symgluon.gluon import rnn
 from symgluon.gluon.nn import LeakyReLU
 from symgluon.gluon.rnn._layer_params import flat_names
@@ -224,13 +225,21 @@ def _variational_cell(block: Any, F: Any, x: Any, states: Any) -> Any:
 
 
 # ---- layers ----------------------------------------------------------------------------------------
-@composes(_RNNLayer)
+class _Begun(list[Any]):
+    """States that the layer began itself, so it does not return what becomes of them."""
+
+
+def _with_states(block: Any, x: Any, states: Any = None, *args: Any) -> Sequence[Any]:
+    if states is None:
+        states = _Begun(block.begin_state(0, func=symbol.zeros))
+    return (x, states, *args)
+
+
+@composes(_RNNLayer, prepare=_with_states)
 def _layer(
-    block: Any, F: Any, x: Any, states: Any = None, sequence_length: Any = None, **params: Any
+    block: Any, F: Any, x: Any, states: Any, sequence_length: Any = None, **params: Any
 ) -> Any:
-    skip = states is None
-    if skip:
-        states = [F.zeros(name=f"h0_{i}", **info) for i, info in enumerate(block.state_info(0))]
+    skip = isinstance(states, _Begun)
     operands = list(states) if isinstance(states, Sequence) else [states]
     if block._use_sequence_length:
         operands.append(sequence_length)
