@@ -275,6 +275,8 @@ class HybridBlock(Block):
             if one_x.may_hold_symbols(args, kwargs):
                 return one_x.call_with_symbols(self, args, kwargs)
             self._check_inputs(args, kwargs)
+        elif len(args) > 1 and self._scope is not None and one_x.may_hold_symbols(args[1:]):
+            return one_x.call_with_symbols(self, args, kwargs)  # which refuses the arrays
         if state.region is not None:
             return self._call_traced(args, kwargs)
         if self._flags.active:

@@ -89,6 +89,11 @@ class SymbolBlock(HybridBlock):
 
     def _take(self, params: Mapping[str, Any]) -> None:
         """Take values of parameters, or parameters themselves, by the names of variables."""
+        if not isinstance(params, Mapping):
+            raise TypeError(
+                "params of a SymbolBlock is a ParameterDict, such as net.collect_params(), or a "
+                f"dictionary of arrays or Parameters by name; received {type(params).__name__}"
+            )
         for key, value in params.items():
             name = key[4:] if key.startswith(("arg:", "aux:")) else key
             if name not in self._keys:
@@ -378,4 +383,9 @@ def _program_of(outputs: Any) -> SymbolProgram:
 
 
 def _name_of(item: Any) -> str:
+    if hasattr(item, "list_inputs") and item.list_inputs() != [item.name]:
+        raise ValueError(
+            f"inputs of a SymbolBlock are variables, but {item!r} is the output of an operator; give "
+            'mx.sym.var(name) that it is computed from, or cut the net at get_internals()["NAME"]'
+        )
     return item if isinstance(item, str) else os.fspath(getattr(item, "name", str(item)))

@@ -109,6 +109,10 @@ def function(name: str, cls: type[NDArray], public: str = "") -> Callable[..., A
     return call_operator
 
 
+class _SymbolError(AttributeValueError, AssertionError, TypeError):
+    """A symbol in place of an array: an AssertionError in MXNet."""
+
+
 class _Arguments:
     """Sorts the arguments of a call into operands and attributes."""
 
@@ -154,6 +158,14 @@ class _Arguments:
             limit = max(len(self.operands), len(self.own))
             while rest and len(inputs) < limit and _is_operand(rest[0]):
                 inputs.append(_operand(rest.pop(0)))
+        if rest and hasattr(rest[0], "list_arguments"):
+            raise _SymbolError(
+                f"{self.name} of arrays was given a symbol",
+                expected="an array",
+                received=repr(rest[0]),
+                hint=f"call mx.sym.{self.name}; in hybrid_forward(self, F, ...) call F.{self.name}, "
+                "which is that of arrays or of symbols",
+            )
         self._keywords(inputs, attrs, kwargs)
         names = [a for a in self.order if a not in attrs or a in kwargs]
         attrs.update(zip(names, rest, strict=False))

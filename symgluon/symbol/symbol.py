@@ -613,7 +613,10 @@ class Symbol:
             refuse.__name__ = name
             return refuse
         if name.startswith("_") or (name not in table() and name != "split_v2"):
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+            known = _AT_RUN_TIME.get(name, "")
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute {name!r}{known}"
+            )
         from symgluon.symbol import fluent
 
         return fluent(name).__get__(self)
@@ -679,6 +682,18 @@ class Symbol:
         return _Symbol(self._outputs)
 
 
+_SIZES = (
+    ": sizes are found by infer_shape(NAME=shape), and operators take codes in place of them, such as "
+    "reshape(x, shape=(0, -1)) and x.slice_like(y)"
+)
+#: attributes of arrays that a symbol has not -> what to do
+_AT_RUN_TIME = {
+    **dict.fromkeys(("shape", "ndim", "size"), _SIZES),
+    "dtype": ": dtypes are found by infer_type(NAME=dtype)",
+    **dict.fromkeys(
+        ("ctx", "context", "device"), ": the executor that bind() returns has a device"
+    ),
+}
 #: methods of arrays that need numbers
 _ARRAYS_ONLY = frozenset(
     ("asnumpy", "asscalar", "wait_to_read", "copy", "as_in_context", "as_in_ctx", "detach",

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from symgluon.errors import AttributeValueError
 from symgluon.gluon import nn
 from symgluon.gluon.nn.activations import Activation
 from symgluon.gluon.nn.conv_layers import _Conv
@@ -23,7 +24,12 @@ def _one_operator(op: str, operands: Iterable[str], attrs: Attrs, name: str | No
     names = list(operands)
 
     def compose(block: Any, F: Any, x: Any, *given: Any, **params: Any) -> Any:
-        found = dict(zip(names, given, strict=False))
+        known = [n for n in names if n not in params]
+        if len(given) > len(known):
+            raise TypeError(
+                f"{type(block).__name__} takes one symbol, received {1 + len(given) - len(known)}"
+            )
+        found = dict(zip(known, given, strict=False))
         found.update({n: p for n, p in params.items() if n in names})
         function = F
         for part in op.split("."):
@@ -152,7 +158,12 @@ def _sequential(block: Any, F: Any, x: Any, *args: Any) -> Any:
 
 @composes(nn.HybridConcatenate)
 def _concatenated(block: Any, F: Any, x: Any) -> Any:
-    return F.concat(*[child(x) for child in block._children.values()], dim=block.axis)
+    parts = [child(x) for child in block._children.values()]
+    if not parts:
+        raise AttributeValueError(
+            f"{type(block).__name__} has no children, so there is nothing to concatenate"
+        )
+    return F.concat(*parts, dim=block.axis)
 
 
 # ---- deformable convolutions -----------------------------------------------------------------------
