@@ -50,6 +50,7 @@ _MODULES = {
     "init": "symgluon.initializer",
     "initializer": "symgluon.initializer",
     "mod": "symgluon.module",
+    "viz": "symgluon.visualization",
     "context": "symgluon.device",
     "device": "symgluon.device",
     "base": "symgluon.base",
@@ -94,6 +95,7 @@ _MODULES = {
             "serve",
             "test_utils",
             "util",
+            "visualization",
         )
     },
 }

@@ -16,6 +16,9 @@ import symbol_cases as table
 def main():
     rows = [{"name": n, "code": c, **table.describe(mx, c)} for n, c in table.CASES.items()]
     rows += [{"name": f"zoo/{m}", **table.digest(mx, m)} for m in table.ZOO]
+    rows += [
+        {"name": f"summary/{n}", "lines": table.summary(mx, c)} for n, c in table.SUMMARIES.items()
+    ]
     with open(sys.argv[1], "w") as file:
         file.write("[\n" + ",\n".join(json.dumps(r, sort_keys=True) for r in rows) + "\n]\n")
 

@@ -5,7 +5,9 @@ Names: ``mx``, ``nn``, ``rnn``, ``loss``, ``contrib``, the classes below, the va
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 
 LAYERS = {
@@ -171,6 +173,17 @@ CASES = {
     for name, code in table.items()
 }
 
+#: arguments of ``mx.viz.print_summary``
+SUMMARIES = {
+    "net": "vision.squeezenet1_1()(a), {'a': (1, 3, 224, 224)}",
+    "shortcuts": "vision.resnet18_v1()(a), {'a': (1, 3, 64, 64)}, 100, [0.3, 0.6, 0.75, 1.0]",
+    "without_shapes": "built(nn.HybridSequential(), nn.Dense(3), nn.BatchNorm(), "
+    "nn.Dense(2, use_bias=False))(a)",
+    "embedding": "mx.sym.Embedding(a, input_dim=10, output_dim=4), {'a': (2, 3)}, 90",
+    "groups": "mx.sym.Convolution(a, kernel=(3, 3), num_filter=4, num_group=2, no_bias=True), "
+    "{'a': (1, 4, 8, 8)}, 80, [20, 40, 60, 80]",
+}
+
 ZOO = [
     "alexnet", "densenet121", "densenet161", "densenet169", "densenet201", "inception_v3",
     "mobilenet0_25", "mobilenet0_5", "mobilenet0_75", "mobilenet1_0", "mobilenet_v2_0_25",
@@ -281,6 +294,15 @@ def describe(mx, code):
         attrs = {name: _as_tuples(found) for name, found in group.attr_dict().items()}
         return {"file": file, "attrs": attrs, "outputs": group.list_outputs(),
                 "internals": group.get_internals().list_outputs()}  # fmt: skip
+
+
+def summary(mx, code):
+    """What ``mx.viz.print_summary`` prints."""
+    out = io.StringIO()
+    with mx.name.NameManager(), contextlib.redirect_stdout(out):
+        names = {**names_for(mx), "vision": mx.gluon.model_zoo.vision}
+        mx.viz.print_summary(*eval(f"({code},)", names))
+    return out.getvalue().splitlines()
 
 
 def digest(mx, model):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def plain(found):
 
 
 def test_all_cases_are_recorded():
-    assert set(ROWS) == {*table.CASES, *(f"zoo/{model}" for model in table.ZOO)}
+    others = {"zoo": table.ZOO, "summary": table.SUMMARIES}
+    assert set(ROWS) == {*table.CASES, *(f"{k}/{n}" for k, names in others.items() for n in names)}
 
 
 @pytest.mark.parametrize("name", table.CASES)
@@ -43,6 +45,13 @@ def test_zoo_composes_what_mxnet_does(model):
 
     expected = ROWS[f"zoo/{model}"]
     assert table.digest(mx, model) == {k: v for k, v in expected.items() if k != "name"}
+
+
+@pytest.mark.parametrize("name", table.SUMMARIES)
+def test_summary_is_mxnets(name):
+    import mxnet as mx
+
+    assert table.summary(mx, table.SUMMARIES[name]) == ROWS[f"summary/{name}"]["lines"]
 
 
 @pytest.mark.skipif(PYTHON is None, reason="MXNET_PYTHON names no Python with MXNet")
@@ -152,3 +161,49 @@ def test_says_what_is_wrong(case):
     code, error, message = WRONG[case]
     with pytest.raises(error, match=message):
         eval(code, table.names_for(mx))
+
+
+class Digraph:
+    """Stands for that of the package graphviz."""
+
+    def __init__(self, **kwargs):
+        self.made, self.nodes, self.edges = kwargs, {}, []
+
+    def node(self, name, **kwargs):
+        self.nodes[name] = kwargs
+
+    def edge(self, tail_name, head_name, **kwargs):
+        self.edges.append((tail_name, head_name, kwargs["label"]))
+
+
+def test_picture(monkeypatch):
+    import mxnet as mx
+
+    monkeypatch.setitem(sys.modules, "graphviz", types.SimpleNamespace(Digraph=Digraph))
+    found = mx.viz.plot_network(small(mx)(mx.sym.var("data")), shape={"data": (5, 3)},
+                                dtype={"data": "float32"}, node_attrs={"width": "2"})  # fmt: skip
+    assert found.made == {"name": "plot", "format": "pdf"}
+    assert {n: look["label"] for n, look in found.nodes.items()} == {
+        "data": "data", "net_dense0_fwd": "FullyConnected\n4",
+        "net_dense0_relu_fwd": "Activation\nrelu", "net_batchnorm0_fwd": "net_batchnorm0_fwd",
+        "net_dense1_fwd": "FullyConnected\n2",
+    }  # fmt: skip
+    assert found.edges[0] == ("net_dense0_fwd", "data", "3(float32)")
+    assert (found.nodes["data"]["shape"], found.nodes["data"]["width"]) == ("oval", "2")
+
+
+def test_pictures_need_graphviz(monkeypatch):
+    import mxnet as mx
+
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    with pytest.raises(ImportError, match="pip install graphviz"):
+        mx.viz.plot_network(mx.sym.var("data"))
+    with pytest.raises(TypeError, match="must be Symbol"):
+        mx.viz.print_summary("net")
+    with pytest.raises(TypeError, match="a dictionary"):
+        mx.viz.print_summary(mx.sym.var("data"), [1])
+    with (
+        pytest.warns(UserWarning, match="cannot find"),
+        pytest.raises(ValueError, match="give those of a"),
+    ):
+        mx.viz.print_summary(mx.sym.var("a") + mx.sym.var("b").exp(), {"b": (0, 0)})
