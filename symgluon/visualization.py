@@ -157,8 +157,8 @@ def _parameters(described: _Described, node: Node, before: Sequence[Node]) -> in
     if node.op == "Convolution":
         filters = int(attrs["num_filter"])
         weights = channels * filters // int(attrs.get("num_group", "1"))
-        for size in _numbers(attrs["kernel"]):
-            weights *= int(size)
+        for width in _numbers(attrs["kernel"]):
+            weights *= int(width)
         return weights + bias * filters
     if node.op == "FullyConnected":
         return (channels + bias) * int(attrs["num_hidden"])
