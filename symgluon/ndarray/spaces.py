@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,9 @@ from symgluon.ndarray import updates
 from symgluon.ndarray.front import function
 from symgluon.ndarray.ndarray import NDArray
 from symgluon.ops.mx import table
+
+#: the dictionary of a module itself
+_made = vars(ModuleType)["__dict__"].__get__
 
 
 class Space(ModuleType):
@@ -36,7 +39,8 @@ class Space(ModuleType):
         **own: Any,
     ) -> None:
         super().__init__(name)
-        self.__dict__.update(own)
+        for key, value in own.items():
+            setattr(self, key, value)
         self._prefixes = prefixes
         self._make = make or _array_function
 
@@ -52,7 +56,31 @@ class Space(ModuleType):
 
     def __dir__(self) -> list[str]:
         names = [n[len(p) :] for p in self._prefixes for n in table() if n.startswith(p)]
-        return sorted({*self.__dict__, *names})
+        return sorted({*_made(self), *names})
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        """All names: programs ask ``"box_decode" in F.contrib.__dict__``."""
+        return _Contents(self)
+
+
+class _Contents(Mapping[str, Any]):
+    """What a namespace holds; functions are made when they are asked for."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self._space, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dir(self._space))
+
+    def __len__(self) -> int:
+        return len(dir(self._space))
 
 
 def _array_function(op: str, public: str) -> Callable[..., Any]:

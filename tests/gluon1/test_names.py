@@ -308,3 +308,14 @@ def test_blocks_and_symbols_count_together():
         assert nn.Dense(2).prefix == "p_dense0_"
     with mx.AttrScope(ctx_group="dev") as scope:
         assert mx.AttrScope.current is scope
+
+
+@pytest.mark.parametrize("kind", ["nd", "sym"])
+def test_namespaces_tell_their_names(kind):
+    import mxnet as mx
+
+    contents = getattr(mx, kind).contrib.__dict__
+    assert "box_decode" in contents
+    assert "no_such_operator" not in contents
+    assert contents["box_decode"] is getattr(mx, kind).contrib.box_decode
+    assert len(contents) == len(list(contents)) > 50
