@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import config, dtypes
+from symgluon.backends.blocks import block_of
 from symgluon.backends.providers import CPU, Provider, check_loaded, device_of, name_of
 from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.writer import build_model
@@ -188,7 +189,7 @@ def session_of(graph: Graph, *, profile: Any = None, **options: Any) -> Runner:
         If an operator has no ONNX form.  What ONNX Runtime itself refuses raises one of
         `refusals`.
     """
-    model, tensors = session_model(graph)
+    model, tensors = session_model(graph, options.get("providers", (CPU,)))
     inputs = [i.name for i in model.graph.input]
     watched: Any = None
     if profile is None:
@@ -207,7 +208,9 @@ def session_of(graph: Graph, *, profile: Any = None, **options: Any) -> Runner:
     return runner if watched is None else _note_runs(runner, watched)
 
 
-def session_model(graph: Graph) -> tuple[Any, dict[str, np.ndarray]]:
+def session_model(
+    graph: Graph, providers: Sequence[Provider] = (CPU,)
+) -> tuple[Any, dict[str, np.ndarray]]:
     """Return the model that a session for `graph` is made from, and its large tensors."""
     if has_bfloat16(graph):
         from symgluon.passes.legalise_types import legalise_types, widen_boundary
@@ -218,7 +221,8 @@ def session_model(graph: Graph) -> tuple[Any, dict[str, np.ndarray]]:
     large = ExternalData("memory", least=_LARGE, native=True)
     # attention is one operator of ONNX only from 23 on
     opset = 23 if any(node.op.name == "attention" for node in graph.nodes) else OPSET
-    model = build_model(graph, opset=opset, microsoft=True, external=large)
+    block = block_of(graph) if tuple(providers) == (CPU,) else 0
+    model = build_model(graph, opset=opset, microsoft=True, block=block, external=large)
     return model, large.arrays
 
 

@@ -13,6 +13,7 @@ from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.ir.attrs import Ints, Shape
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType, format_shape
+from symgluon.ops import conv_blocked
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, is_int
 from symgluon.ops.conv_onnx import input_grad_onnx, weight_grad_onnx
@@ -178,7 +179,8 @@ class Convolution(_Forward):
         return gx, gw, gb
 
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = "") -> Any:
-        return g.Conv(x, weight, bias, **self.onnx_attrs())
+        found = conv_blocked.forward(self, g, x, weight, bias)
+        return found or g.Conv(x, weight, bias, **self.onnx_attrs())
 
     samples = [
         S((2, 3, 7), (4, 3, 3), (4,), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),
@@ -227,7 +229,8 @@ class ConvolutionInputGrad(_Conv):
         return g_dy, g_w
 
     def onnx(self, g: Any, dy: Any, weight: Any) -> Any:
-        return input_grad_onnx(self, g, dy, weight)
+        found = conv_blocked.input_grad(self, g, dy, weight)
+        return found or input_grad_onnx(self, g, dy, weight)
 
     samples = [
         S((2, 4, 4), (4, 3, 3), kernel_shape=(3,), stride=(2,), pad=(1,), dilate=(1,),

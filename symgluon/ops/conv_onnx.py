@@ -132,7 +132,7 @@ def _taps(op: Any, g: Any, x: Any, dy: Any) -> Any:
     """Emit one product a tap over all samples and places, on channels-last data."""
     filters, channels = op.w_shape[:2]
     rank, count = len(op.kernel_shape), math.prod(op.kernel_shape)
-    last = g.transpose(x, (0, *range(2, rank + 2), 1))
+    last = g.channels_last(x)
     rows = g.transpose(dy, (1, 0, *range(2, rank + 2)))
     rows = g.Reshape(rows, g.ints([filters, -1]))
     taps = _slices(op, g, _padded(op, g, last, 1), g.shape(dy)[2:], 1)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from symgluon.ir.graph import Graph
     from symgluon.ir.op import Op
 
+#: domain of ONNX Runtime's operators on channels in blocks
+NCHWC = "com.microsoft.nchwc"
+
 
 class Builder:
     """Collects ONNX nodes and initializers.
@@ -30,11 +33,14 @@ class Builder:
         Opset of the model.
     microsoft : bool
         Whether ``com.microsoft`` operators may be emitted (graphs that stay in memory).
+    block : int
+        Channels in a block of ONNX Runtime's own layout (graphs that stay in memory); 0: none.
     """
 
-    def __init__(self, opset: int, *, microsoft: bool = False) -> None:
+    def __init__(self, opset: int, *, microsoft: bool = False, block: int = 0) -> None:
         self.opset = opset
         self.microsoft = microsoft
+        self.block = block
         self.nodes: list[Any] = []
         self.tensors: dict[str, np.ndarray] = {}
         self.types: dict[str, TensorType] = {}
@@ -53,6 +59,7 @@ class Builder:
         self._counts: dict[str, int] = {}
         self._constants: dict[Any, str] = {}
         self._dims: dict[Any, str] = {}
+        self._blocked: dict[str, str] = {}
 
     # ---- names -----------------------------------------------------------------------------
     def reserve(self, name: str) -> str:
@@ -241,6 +248,38 @@ class Builder:
         """A copy of `x` with ``x[index] = value``."""
         return indexing.basic_set_index(self, x, value, index)
 
+    # ---- channels in blocks ----------------------------------------------------------------
+    def blocked(self, x: str) -> str:
+        """Return `x` (N, C, H, W) with its channels in blocks; C is a multiple of `block`."""
+        if x not in self._blocked:
+            self._blocked[x] = self.op("ReorderInput", (x,), domain=NCHWC)
+        return self._blocked[x]
+
+    def unblocked(self, x: str, channels: int) -> str:
+        """Return (N, C, H, W) of what has its channels in blocks."""
+        made = str(self.op("ReorderOutput", (x,), domain=NCHWC, channels=channels))
+        self._blocked[made] = x
+        return made
+
+    def channels_last(self, x: str) -> str:
+        """Return (N, C, spatial...) with the channels as last axis."""
+        rank = self.rank(x)
+        if self.block and rank == 4 and self.dtype(x) == np.float32:
+            channels = self.shape(x)[1]
+            if isinstance(channels, int) and channels % self.block == 0:
+                # two steps by vectors are faster than the transposition by elements
+                blocks = self.blocked(x)
+                return str(
+                    self.op(
+                        "ReorderOutput",
+                        (blocks,),
+                        domain=NCHWC,
+                        channels=channels,
+                        channels_last=1,
+                    )
+                )
+        return self.transpose(x, (0, *range(2, rank), 1))
+
     def lower(self, op: Op, *names: str) -> Any:
         """Lower another operator on these names, whose types must be known."""
         if self.lower_op is None:
@@ -250,7 +289,7 @@ class Builder:
     # ---- bodies of loops and branches ------------------------------------------------------
     def inner(self) -> Builder:
         """Return the builder of a subgraph: it sees all names, and its own are new everywhere."""
-        made = Builder(self.opset, microsoft=self.microsoft)
+        made = Builder(self.opset, microsoft=self.microsoft, block=self.block)
         made.lower_op, made.lower_body = self.lower_op, self.lower_body
         made.tensors, made._constants = self.tensors, self._constants
         made._used, made._counts = self._used, self._counts
@@ -258,6 +297,7 @@ class Builder:
         made.types = dict(self.types)
         made.sources, made.compound = dict(self.sources), dict(self.compound)
         made._dims = dict(self._dims)
+        made._blocked = dict(self._blocked)
         made.within(self._hint, self.doc)
         return made
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import SymgluonError, Unsupported, UnsupportedOpError
-from symgluon.formats.onnx.builder import Builder
+from symgluon.formats.onnx.builder import NCHWC, Builder
 from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info
 from symgluon.ir.dims import Dim
@@ -25,6 +25,7 @@ from symgluon.ops.replay import dims_of, substitution
 OPSETS = range(13, 24)
 DOMAIN = "symgluon"
 _IR_VERSIONS = {13: 8, 14: 8, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
+_MICROSOFT = ("com.microsoft", NCHWC)
 _MICROSOFT_VERSION = 1
 
 
@@ -32,10 +33,16 @@ class _Lowering:
     """Lowers the nodes of one graph (or function body) into a builder."""
 
     def __init__(
-        self, graph: Graph, opset: int, *, microsoft: bool, functions: _Functions | None
+        self,
+        graph: Graph,
+        opset: int,
+        *,
+        microsoft: bool,
+        functions: _Functions | None,
+        block: int = 0,
     ) -> None:
         self.graph = graph
-        self.g = Builder(opset, microsoft=microsoft)
+        self.g = Builder(opset, microsoft=microsoft, block=block)
         self.g.lower_op = self.lower_by_name
         self.g.lower_body = self.lower_body
         self.functions = functions
@@ -347,8 +354,7 @@ def _imports(g: Builder, opset: int) -> list[tuple[str, int]]:
     found = [("", opset)]
     if DOMAIN in g.domains:
         found.append((DOMAIN, 1))
-    if "com.microsoft" in g.domains:
-        found.append(("com.microsoft", _MICROSOFT_VERSION))
+    found.extend((d, _MICROSOFT_VERSION) for d in _MICROSOFT if d in g.domains)
     return found
 
 
@@ -358,6 +364,7 @@ def build_model(
     opset: int = 20,
     functions: bool = False,
     microsoft: bool = False,
+    block: int = 0,
     metadata: Mapping[str, str] | None = None,
     output_names: Mapping[int, str] | None = None,
     external: ExternalData | None = None,
@@ -372,6 +379,8 @@ def build_model(
         Write `Call` nodes as ONNX functions of the domain ``symgluon``; otherwise they are inlined.
     microsoft : bool
         Allow ``com.microsoft`` operators (for graphs that stay in memory).
+    block : int
+        Channels in a block of ONNX Runtime's own layout; 0: convolutions are not written in it.
     metadata : mapping, optional
         Metadata properties.
     output_names : mapping, optional
@@ -393,7 +402,7 @@ def build_model(
     if opset not in OPSETS:
         raise SymgluonError(f"ONNX opset {opset} is not written; 13 to 23 are")
     bodies = _Functions() if functions else None
-    lowering = _Lowering(graph, opset, microsoft=microsoft, functions=bodies)
+    lowering = _Lowering(graph, opset, microsoft=microsoft, functions=bodies, block=block)
     lowering.leaves()
     lowering.run()
     _raise_unsupported(lowering.unsupported)
