@@ -14,7 +14,9 @@ _SIZES = (16, 8)  # with vectors of 512 and of 256 bits (ARM: 128)
 _CHANNELS, _SIZE = 32, 10
 
 #: operators that are written in that layout
-_OPERATORS = frozenset(("convolution", "convolution_input_grad", "convolution_weight_grad"))
+_OPERATORS = frozenset(
+    ("convolution", "convolution_input_grad", "convolution_weight_grad", "rnn", "rnn_grad")
+)
 
 
 def block_of(graph: Graph) -> int:

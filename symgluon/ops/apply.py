@@ -161,6 +161,7 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
     if (
         least is not None
         and _eager_backend is not None
+        and data[0] is not None
         and data[0].dtype == np.float32
         and (data[0].size if op.eager_work is None else op.eager_work(data)) >= least
     ):

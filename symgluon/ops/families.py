@@ -228,6 +228,7 @@ class Binary(Op):
         how = type(self).onnx_name
         if how is None:
             return NotImplemented
+        a, b = g.levelled(a, b), g.levelled(b, a)
         if not isinstance(how, str):
             return how(g, a, b)
         return emit(g, how, (a, b), g.dtype(a), back=self.result == "same")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from symgluon.errors import UnsupportedOpError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
+from symgluon.ops import rnn_scan
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, is_int
 from symgluon.ops.kernels.rnn import RnnConfig, param_size, rnn, rnn_grad
@@ -30,6 +31,7 @@ class _Recurrent(Op):
     clip_min: float | None = None
     clip_max: float | None = None
     clip_nan: bool = False
+    eager_min: ClassVar[int | None] = 2000
 
     @property
     def config(self) -> RnnConfig:
@@ -166,6 +168,8 @@ class Rnn(_Recurrent):
         sequence_length: Any = "",
         masks: Any = "",
     ) -> Any:
+        if self.reserve and rnn_scan.fits(self, g, data, sequence_length):
+            return rnn_scan.forward(self, g, data, params, hidden, cell, masks)
         width = g.shape(data)[2]
         plain = not self.projection_size and self.clip_min is None and not masks
         if g.dtype(data) == np.float64:  # a type of ONNX's, which no kernel of its Runtime has
@@ -334,6 +338,9 @@ class RnnGrad(_Recurrent):
         return tuple(F.zeros_like(x) if g is None else g for g, x in given)
 
     def onnx(self, g: Any, *names: str) -> Any:
+        lengths = names[8] if len(names) > 8 else ""
+        if len(names) > 7 and names[7] and rnn_scan.fits(self, g, names[3], lengths):
+            return rnn_scan.backward(self, g, names)
         if g.microsoft:  # in memory the kernel is faster than the unrolled graph is built
             raise UnsupportedOpError("rnn_grad runs as a kernel")
         return _unrolled_form(g, names[3])
