@@ -71,11 +71,11 @@ class PlannedInterpreter(Interpreter):
         try:
             with np.errstate(all="ignore"):
                 for planned in self._frame(arrays, block):
-                    run_planned(planned, values)
+                    run_planned(planned, values, block.memory)
         finally:
             state.region = saved
             block.busy = False
-        return tuple([_outside(values[s], block.memory) for s in self.outputs])
+        return tuple([values[s] for s in self.outputs])
 
     def _frame(self, arrays: Sequence[Any], block: _Block) -> list[Planned]:
         shapes = tuple([a.shape for a in arrays])
@@ -112,7 +112,7 @@ def _view(memory: np.ndarray, offset: int, type: Any, env: dict[str, Any]) -> np
     return memory[offset : offset + size].view(type.dtype).reshape(shape)
 
 
-def run_planned(planned: Planned, values: list[Any]) -> None:
+def run_planned(planned: Planned, values: list[Any], memory: np.ndarray) -> None:
     """Run one step with its results where they are planned; floating-point warnings are off."""
     step, places, into = planned
     place = places[0]
@@ -128,20 +128,22 @@ def run_planned(planned: Planned, values: list[Any]) -> None:
         values[step.outputs[0]] = place
     else:
         run_step(step, values)
-        for slot, place in zip(step.outputs, places, strict=True):
-            _put(values, slot, place)
+        if not step.op.aliases:
+            for slot, place in zip(step.outputs, places, strict=True):
+                _put(values, slot, place, memory)
     for slot in step.dead:
         values[slot] = None
 
 
-def _put(values: list[Any], slot: int, place: np.ndarray | None) -> None:
-    """Move a result to its place; one of another shape than planned stays where it is."""
+def _put(values: list[Any], slot: int, place: np.ndarray | None, memory: np.ndarray) -> None:
+    """Move a result to its place; one without, or of another shape than planned, out of the block.
+
+    A kernel may return a view of its operand where nothing has to be done (a shuffle by 1), which
+    the plan does not know of.
+    """
     result = values[slot]
     if place is not None and result.shape == place.shape and result.dtype == place.dtype:
         np.copyto(place, result)
         values[slot] = place
-
-
-def _outside(result: np.ndarray, memory: np.ndarray) -> np.ndarray:
-    """Return a result of the graph, copied if it lies in the block."""
-    return result.copy() if np.may_share_memory(result, memory) else result
+    elif np.may_share_memory(result, memory):
+        values[slot] = result.copy()

@@ -252,8 +252,8 @@ class Instruments:
         return run_step
 
     def _planned(self, original: Any) -> Any:
-        def run_planned(planned: Any, values: list[Any]) -> None:
-            self._node("node (numpy)", planned.step, original, planned, values)
+        def run_planned(planned: Any, values: list[Any], memory: Any) -> None:
+            self._node("node (numpy)", planned.step, original, planned, values, memory)
 
         return run_planned
 

@@ -20,6 +20,7 @@ from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Graph, Origin
 from symgluon.ir.op import OPS, Op
 from symgluon.ir.types import TensorType
+from symgluon.passes.mark_inplace import mark
 from symgluon.passes.plan_memory import make_plan
 
 np, npx = mx.np, mx.npx
@@ -222,6 +223,27 @@ def test_results_outlive_the_next_call():
     run(numbers(2, 3, 9, 9))
     onp.testing.assert_array_equal(first, kept)
     assert not onp.may_share_memory(first, run._block.memory)
+
+
+@pytest.mark.parametrize("kernel", [lambda x: x, lambda x: x[:], lambda x: x.T.T], ids=str)
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_kernel_with_nothing_to_do_may_return_its_operand(kernel, kept):
+    """As a shuffle by 1 does: the plan does not know that the result lies where `a` lay."""
+    graph = Graph("idle")
+    x = graph.add_input("x", TensorType((2, 3), F32))
+    a = graph.add(OPS["exp"](), [x]).output
+    same = graph.add(Scripted(kernel), [a], a.type).output
+    b = graph.add(OPS["tanh"](), [a]).output  # over `a`, which nobody reads any more
+    c = graph.add(OPS["sum"](axis=(1,)), [b]).output
+    rest = graph.add(OPS["sqrt"](), [same]).output
+    graph.set_outputs([same, c] if kept else [rest, c])
+    mark(graph)
+    assert graph.inplace[b] is a
+    data = numbers(2, 3)
+    first, second = PlannedInterpreter(graph)(data)
+    want = onp.exp(data)
+    onp.testing.assert_allclose(first, want if kept else onp.sqrt(want), rtol=1e-6)
+    onp.testing.assert_allclose(second, onp.tanh(want).sum(axis=1), rtol=1e-6)
 
 
 def test_the_block_is_as_large_as_the_plan_and_is_used_again():

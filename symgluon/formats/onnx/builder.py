@@ -118,7 +118,8 @@ class Builder:
         if array.size <= 64:
             key = (array.dtype.name, array.shape, array.tobytes())
             known = self._constants.get(key)
-            if known is not None:
+            if known is not None:  # perhaps by the builder of another subgraph
+                self.types.setdefault(known, TensorType(array.shape, array.dtype))
                 return known
         if array.size > 1024 and not array.any():
             return self._zeros(array)

@@ -12,6 +12,7 @@ import pytest
 import symgluon as mx
 from symgluon import gluon
 from symgluon.errors import SymgluonError, UnsupportedOpError
+from symgluon.formats.onnx.builder import Builder
 from symgluon.formats.onnx.writer import OPSETS, build_model
 from symgluon.gluon import nn
 from symgluon.ir.dims import Dim, DimScope
@@ -303,3 +304,34 @@ def test_time_is_linear_in_nodes():
 
     chain(50)
     assert chain(4000) < 40 * max(chain(400), 0.01)
+
+
+# ---- numbers beside axes of size 1 -----------------------------------------------------------
+@pytest.mark.parametrize(
+    ("shape", "rank"),
+    [((4, 3, 1), 3), ((4, 1), 2), ((4, 3), 0), ((1,), 0), ((), 0), ((2, 3, 1, 1), 4)],
+)
+def test_a_number_has_the_rank_of_data_that_end_in_an_axis_of_size_1(shape, rank):
+    """ONNX Runtime goes element by element for lower ranks."""
+    x = onp.asarray(numbers(*shape), "float32")
+    model = build_model(graph_of(lambda x: 2.5 - x * 3, x, free=False))
+    assert {len(t.dims) for t in model.graph.initializer} == {rank}
+    (found,) = run(model, x)
+    onp.testing.assert_allclose(found, 2.5 - x * 3, rtol=1e-5, atol=1e-6)
+    assert found.shape == shape
+
+
+def test_a_number_that_is_computed_is_reshaped():
+    x, n = onp.ones((4, 1), "float32"), onp.array(3, "float32")
+    model = build_model(graph_of(lambda x, n: x + n * 2, x, n, free=False))
+    (found,) = run(model, x, n)
+    onp.testing.assert_array_equal(found, x + 6)
+
+
+def test_constants_of_one_subgraph_are_known_to_the_others():
+    outer = Builder(20)
+    inner = outer.inner()
+    name = inner.const(onp.ones((1, 1), onp.float32))
+    assert outer.const(onp.ones((1, 1), onp.float32)) == name
+    assert outer.shape(name) == (1, 1)
+    assert outer.inner().dtype(name) == onp.float32
