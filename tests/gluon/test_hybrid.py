@@ -237,6 +237,16 @@ def test_unhashable_arguments_are_told():
         hybrid(lambda x, s: x)(np.ones((2,)), {1, 2})
 
 
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("swapped", [True, False])
+def test_arrays_and_symbols_do_not_mix(active, swapped):
+    net = hybrid(lambda a, b: a + b)
+    net.hybridize(active)
+    args = [np.ones((2,)), mx.sym.var("a")]
+    with pytest.raises(TypeError):
+        net(*(args[::-1] if swapped else args))
+
+
 # ---- structure of arguments and results ---------------------------------------------------------
 def test_nested_arguments_and_results():
     def function(x, pair, flag, none):
