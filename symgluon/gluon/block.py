@@ -255,9 +255,11 @@ class Block:
 
     def _parameter(self, name: str, **kwargs: Any) -> Parameter:
         """A new parameter of a layer, or the one it shares with another block (MXNet 1.x)."""
-        if self._scope is None:
-            return Parameter(name, **kwargs)
-        return self._scope.params.get(name, **kwargs)
+        if self._scope is not None:
+            return self._scope.params.get(name, **kwargs)
+        parameter = Parameter(name, **kwargs)
+        parameter._numpy = True  # layers of MXNet 2.0 are declared with `use_np`
+        return parameter
 
     # ---- parameters ------------------------------------------------------------------------
     @property

@@ -127,7 +127,7 @@ class RecurrentCell(Block):
         list of array
             A state each, in the dtype of the parameters.
         """
-        func = zeros_of() if func is None else func
+        func = zeros_of(self) if func is None else func
         states = []
         for info in self.state_info(batch_size):
             info = {k: v for k, v in info.items() if k != "__layout__"}

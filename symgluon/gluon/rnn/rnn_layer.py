@@ -102,7 +102,7 @@ class _RNNLayer(HybridBlock):
         list of array
             A state each, in the dtype of the parameters.
         """
-        func = zeros_of() if func is None else func
+        func = zeros_of(self) if func is None else func
         states = []
         for info in self.state_info(batch_size):
             info.pop("__layout__")
