@@ -188,6 +188,18 @@ def test_structure_changes_drop_entries():
     assert net(x.astype("float64")).dtype == onp.float64
 
 
+def test_the_numpy_backend_computes_small_layers_as_eager_code_does():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(10), nn.Dense(10))
+    net.initialize()
+    x = np.random.normal(0, 1, (8, 10))
+    eager = net(x).asnumpy()
+    net.optimize_for(x, backend="numpy")
+    assert (net(x).asnumpy() == eager).all()
+    with mx.autograd.record():
+        assert (net(x).asnumpy() == eager).all()
+
+
 def test_hybridize_off_runs_forward():
     net = hybrid(lambda x: x)
     net(numbers(2))
