@@ -767,28 +767,45 @@ CustomFunction.samples = [S((2, 3), function=_Double()), S((), function=_Double(
 
 
 def get_symbol(x: Any) -> Any:
-    """Refuse: what was recorded is kept as producers of values, not as a symbol.
+    """Return what was recorded for an array as a symbol.
+
+    A hybridized call is in it with its operators.  Random numbers that were drawn, such as the mask
+    of a dropout, are variables; numbers and arrays of shape () that no gradient is wanted for are
+    constants.
 
     Parameters
     ----------
     x : array
         A recorded result.
 
+    Returns
+    -------
+    Symbol
+        Variables that gradients are wanted for are named ``var0``, ``var1``, ..., other arrays
+        ``null0``, ``null1``, ..., in the order in which operators read them.
+
     Raises
     ------
+    TypeError
+        If `x` is no array.
     MXNetError
-        Always; hybridize a block and use ``export`` to get a graph.
+        If a backward has dropped the history.
+    UnsupportedOpError
+        Naming every operator that MXNet 2.0 has no form for.
 
     Examples
     --------
     >>> import symgluon as mx
-    >>> mx.autograd.get_symbol(mx.np.ones(1))
-    Traceback (most recent call last):
-        ...
-    symgluon.errors.SymgluonError: autograd.get_symbol is not supported: recorded history is not a Symbol
-      hybridize a block and export it to get a graph
+    >>> x = mx.np.ones((2, 3))
+    >>> x.attach_grad()
+    >>> with mx.autograd.record():
+    ...     y = mx.np.exp(x) * 2
+    >>> symbol = mx.autograd.get_symbol(y)
+    >>> symbol.list_arguments(), symbol.list_outputs()
+    (['var0'], ['multiply_output'])
     """
-    raise SymgluonError(
-        "autograd.get_symbol is not supported: recorded history is not a Symbol",
-        hint="hybridize a block and export it to get a graph",
-    )
+    if not isinstance(x, Array):
+        raise TypeError(f"get_symbol takes a recorded array, received {type(x).__name__}")
+    from symgluon.symbol.recorded import symbol_of
+
+    return symbol_of(x)

@@ -124,6 +124,14 @@ class _Current(threading.local):
     def __init__(self) -> None:
         self.stack: list[Device] = [_CPU]
 
+    def get(self) -> Device:
+        """Return the device in use."""
+        return self.stack[-1]
+
+    def set(self, device: Device) -> None:
+        """Put `device` in the place of the one in use, until the scope around it ends."""
+        self.stack[-1] = device
+
 
 _current = _Current()
 

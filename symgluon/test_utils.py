@@ -6,17 +6,51 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.device import Device, current_device
+from symgluon.device import Device, _current, current_device
 
-__all__ = ["almost_equal", "assert_almost_equal", "default_context", "same"]
+__all__ = [
+    "almost_equal", "assert_almost_equal", "default_context", "default_device", "same",
+    "set_default_context", "set_default_device",
+]  # fmt: skip
 
 #: relative and absolute tolerance by size of the coarser dtype in bytes
 _TOLERANCES = {2: (1e-2, 1e-1), 4: (1e-4, 1e-3), 8: (1e-5, 1e-20)}
 
 
-def default_context() -> Device:
+def default_device() -> Device:
     """Device that tests run on: the current one."""
     return current_device()
+
+
+def set_default_device(device: Device) -> None:
+    """Make `device` this thread's current one, without a scope.
+
+    Parameters
+    ----------
+    device : Device
+        Where tests run from now on; in a ``with`` block of a device, until its end.
+
+    Raises
+    ------
+    TypeError
+        If `device` is no device.
+
+    Examples
+    --------
+    >>> import symgluon as mx
+    >>> mx.test_utils.set_default_device(mx.cpu(1))
+    >>> mx.np.ones(2).device
+    cpu(1)
+    >>> mx.test_utils.set_default_device(mx.cpu())
+    """
+    if not isinstance(device, Device):
+        raise TypeError(f"expected a device such as mx.cpu(1), received {device!r}")
+    _current.set(device)
+
+
+#: names of MXNet 1.x
+default_context = default_device
+set_default_context = set_default_device
 
 
 def _numbers(value: Any) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Switches between MXNet's two front ends, and small helpers of `mx.util`.
 
-The flags are thread-local; they only choose what Gluon layers and readers give (`np.ndarray` or
-`nd.NDArray`).  Operators never read them (``docs/semantics.md``, dialects).
+The flags are thread-local; they only choose what parameters, readers and layers of MXNet 1.x give
+(`np.ndarray` or `nd.NDArray`).  Operators never read them (``docs/semantics.md``, dialects).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 from symgluon import config, device
 from symgluon.device import Context, Device, cpu, cpu_pinned, current_context, current_device, gpu
 from symgluon.errors import AttributeValueError, SymgluonError
+from symgluon.test_utils import default_device, set_default_device
 
 
 def test_labels():
@@ -49,6 +50,25 @@ def test_current_device_is_per_thread():
         thread.join()
     assert current_device() == cpu()
     assert seen == [cpu()]
+
+
+def test_the_default_device_is_set_within_a_scope_and_a_thread():
+    seen = []
+
+    def other():
+        set_default_device(cpu(3))
+        seen.append(current_device())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    with cpu(1):
+        set_default_device(cpu(2))
+        seen.append(default_device())
+    assert seen == [cpu(3), cpu(2)]
+    assert current_device() == cpu()
+    with pytest.raises(TypeError, match="device"):
+        set_default_device("cpu")
 
 
 def test_gpus(monkeypatch):

@@ -52,6 +52,8 @@ LAYERS = {
     "symgluon.kvstore": 6,
     "symgluon": 7,
 }
+#: MXNet has a function there whose result belongs to a higher layer
+UPWARD = {("symgluon.autograd", "symgluon.symbol.recorded")}
 #: third-party package -> the only places that import it
 ALLOWED = {
     "networkx": ("symgluon.ir", "symgluon.passes"),
@@ -131,7 +133,9 @@ def test_imports_go_down(path):
         f"{path.relative_to(ROOT)}:{line}: {module} (layer {layer(module)}) imports "
         f"{target} (layer {layer(target)})"
         for line, target in imports(path)
-        if within(target, "symgluon") and layer(target) > layer(module)
+        if within(target, "symgluon")
+        and layer(target) > layer(module)
+        and (module, target) not in UPWARD
     ]
     assert not upward, "\n".join(upward)
 

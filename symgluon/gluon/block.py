@@ -255,9 +255,11 @@ class Block:
 
     def _parameter(self, name: str, **kwargs: Any) -> Parameter:
         """A new parameter of a layer, or the one it shares with another block (MXNet 1.x)."""
-        if self._scope is None:
-            return Parameter(name, **kwargs)
-        return self._scope.params.get(name, **kwargs)
+        if self._scope is not None:
+            return self._scope.params.get(name, **kwargs)
+        parameter = Parameter(name, **kwargs)
+        parameter._numpy = True  # layers of MXNet 2.0 are declared with `use_np`
+        return parameter
 
     # ---- parameters ------------------------------------------------------------------------
     @property
@@ -769,7 +771,13 @@ class Block:
 
     # ---- calling ---------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the hooks and :meth:`forward`."""
+        """Run the hooks and :meth:`forward`.
+
+        Without any argument, where `forward` needs one, it returns the block: code for MXNet 2.0
+        calls what lies in ``_children``, which are weak references there.
+        """
+        if not (args or kwargs) and self._needs_input():
+            return self
         if self._forward_pre_hooks or self._forward_hooks:
             self._warn_of_hooks()
         if self._forward_pre_hooks:
@@ -786,6 +794,16 @@ class Block:
             for hook in list(self._forward_hooks.values()):
                 hook(self, inputs, out)
         return out
+
+    def _needs_input(self) -> bool:
+        """Whether `forward` cannot be called without arguments (nor if nobody defined it)."""
+        if type(self).forward is Block.forward:
+            return True
+        required = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return any(
+            p.kind in required and p.default is p.empty
+            for p in inspect.signature(self.forward).parameters.values()
+        )
 
     def _by_position(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments of a call in the order of `forward`, those given by name too."""

@@ -30,9 +30,9 @@ __all__ = ["Constant", "DeferredInitializationError", "Parameter"]
 _REQS = ("write", "add", "null")
 
 
-def _array_class() -> type[Array]:
-    """Class of the handles: 2.0's arrays, or 1.x's where NumPy semantics are off."""
-    if state.np_array:
+def _array_class(numpy: bool) -> type[Array]:
+    """Class of the handles: 2.0's arrays, or 1.x's unless `numpy` or the flag of arrays is set."""
+    if numpy or state.np_array:
         from symgluon.numpy import ndarray
 
         return ndarray
@@ -118,6 +118,9 @@ class Parameter:
     array([[2., 2., 2.],
            [2., 2., 2.]], dtype=float32)
     """
+
+    #: whether it holds `mx.np` arrays whatever the flags say
+    _numpy = False
 
     def __init__(
         self,
@@ -344,7 +347,7 @@ class Parameter:
         if isinstance(rule, initializer.RNNFused):
             rule.set_initializer(default)
         with outside():
-            handle = wrap(values, _array_class())
+            handle = wrap(values, _array_class(self._numpy))
             handle._owned = True
             write = getattr(rule, "init_weight_directly", rule)
             write(initializer.InitDesc(name, global_init=default), handle)
@@ -360,7 +363,7 @@ class Parameter:
         """Make the cells."""
         cells = {}
         for content, device in zip(contents, devices, strict=True):
-            cell = wrap(content, _array_class())
+            cell = wrap(content, _array_class(self._numpy))
             cell._device = device
             cell._owner = self
             cell._owned = False
@@ -589,7 +592,7 @@ class Parameter:
 
     def _reduce(self) -> Any:
         """Return an array of the values to save: the mean over the devices."""
-        return wrap(self._mean_over_devices().copy(), _array_class())
+        return wrap(self._mean_over_devices().copy(), _array_class(self._numpy))
 
     def _load_init(
         self,

@@ -438,13 +438,17 @@ class Cache:
         )
 
 
+class _ArgumentError(TraceError, TypeError):
+    """Arguments that a compiled call cannot take: a TypeError in MXNet."""
+
+
 def call_key(args: Sequence[Any], leaves: list[Array]) -> Any:
     """Return what selects the entries for a call; the arrays are appended to `leaves`.
 
     Raises
     ------
     TraceError
-        For an argument that is neither an array nor hashable.
+        For an argument that is neither an array nor hashable; it is a TypeError too.
     """
     spec = flatten(args, leaves)
     if len(leaves) == 1:
@@ -458,7 +462,7 @@ def call_key(args: Sequence[Any], leaves: list[Array]) -> Any:
     try:
         hash(key)
     except TypeError:
-        raise TraceError(
+        raise _ArgumentError(
             "a hybridized block takes arrays and hashable Python values as arguments",
             received=", ".join(type(a).__name__ for a in args),
             hint="pass the value as an array, or leave this block un-hybridized",

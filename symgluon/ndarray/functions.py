@@ -11,6 +11,7 @@ from symgluon import dtypes
 from symgluon.device import Device, current_device
 from symgluon.errors import AttributeValueError
 from symgluon.ndarray import arithmetic
+from symgluon.ndarray.dlpack import content_of
 from symgluon.ndarray.front import call
 from symgluon.ndarray.ndarray import NDArray
 from symgluon.ops.apply import F
@@ -330,7 +331,7 @@ def from_dlpack(dlpack: Any) -> Any:
     Parameters
     ----------
     dlpack : object
-        Has ``__dlpack__``.
+        Has ``__dlpack__``, or is a capsule of data on the CPU, which can be read once.
 
     Returns
     -------
@@ -341,7 +342,7 @@ def from_dlpack(dlpack: Any) -> Any:
     -----
     Source: MXNet's ``mx.nd.from_dlpack``.
     """
-    return constant(np.array(np.from_dlpack(dlpack)))
+    return constant(content_of(dlpack))
 
 
 def to_dlpack_for_read(data: NDArray) -> Any:

@@ -7,17 +7,19 @@ give copies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from symgluon.errors import AxisError, ShapeError
+from symgluon.errors import AxisError
 from symgluon.ir.dims import Dim
 from symgluon.ir.graph import Value
 from symgluon.ops.advanced import ARRAY
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array, view, wrap
 from symgluon.ops.core import freeze_index
+from symgluon.ops.dynamic import MaskError
 from symgluon.ops.state import state
 
 
@@ -51,7 +53,7 @@ def getitem(x: Any, key: Any, legacy: bool = False) -> Any:
         mask = _only_mask(arrays, items)
         if mask is not None and isinstance(mask, Array) and mask.ndim == 1:
             return x._new(F.boolean_mask(x, mask, axis=0))
-        items, arrays = _unmask(items, arrays)
+        items, arrays = _unmask(x, items, arrays)
         return x._new(F.advanced_index(x, *arrays, spec=freeze_index(items)))
     shares = _one_axis(items) if legacy else contiguous(x.shape, items)
     if legacy and all(isinstance(i, int) for i in items) and len(items) == len(x.shape) > 0:
@@ -97,7 +99,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         full = _broadcast_mask(mask, x)
         x._assign(F.where(full, F.cast(value, dtype=x.dtype), x))
         return
-    items, arrays = _unmask(items, arrays)
+    items, arrays = _unmask(x, items, arrays)
     x._assign(
         F.set_advanced_index(x, F.cast(value, dtype=x.dtype), *arrays, spec=freeze_index(items))
     )
@@ -238,20 +240,27 @@ def _leaf_key(value: Value) -> Any:
     return value if data is None else (data.dtype, data.shape, data.tobytes())
 
 
-def _unmask(items: tuple[Any, ...], arrays: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+def _unmask(
+    x: Any, items: tuple[Any, ...], arrays: list[Any]
+) -> tuple[tuple[Any, ...], list[Any]]:
     """Turn boolean arrays into the integer arrays of their true elements."""
     queue = iter(arrays)
+    axis = 0  # of `x`, that the item stands for
     new_items: list[Any] = []
     new_arrays: list[Any] = []
     for item in items:
         if not isinstance(item, str):
             new_items.append(item)
+            axis += item is not None
             continue
         array = next(queue)
         if array.dtype.kind != "b":
+            axis += 1
             new_items.append(item)
             new_arrays.append(array)
             continue
+        _check_mask(array, x.shape[axis:])
+        axis += array.ndim
         content = array._content() if isinstance(array, Array) else array
         if isinstance(content, Value):  # how many there are, only the data tell
             places = _places(array, content)
@@ -269,13 +278,18 @@ def _only_mask(arrays: list[Any], items: tuple[Any, ...]) -> Any:
     return arrays[0] if all(i == slice(None) for i in items[1:]) else None
 
 
+def _check_mask(mask: Any, shape: Sequence[Any]) -> None:
+    """Refuse a mask whose sizes are known not to be those of the axes it stands for."""
+    for have, want in zip(mask.shape, shape, strict=False):
+        if isinstance(have, int) and isinstance(want, int) and have != want:
+            raise MaskError("boolean index did not match the indexed array",
+                            expected=shape, received=mask.shape)  # fmt: skip
+
+
 def _broadcast_mask(mask: Any, x: Any) -> Any:
     mask = mask if isinstance(mask, Array) else wrap(mask)
     extra = x.ndim - mask.ndim
-    for have, want in zip(mask.shape, x.shape, strict=False):
-        if isinstance(have, int) and isinstance(want, int) and have != want:
-            raise ShapeError("boolean index did not match the indexed array",
-                             expected=x.shape, received=mask.shape)  # fmt: skip
+    _check_mask(mask, x.shape)
     return F.reshape(mask, shape=(*mask.shape, *(1,) * extra)) if extra else mask
 
 

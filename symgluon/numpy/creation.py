@@ -11,6 +11,7 @@ from symgluon import dtypes
 from symgluon.device import Device, current_device
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
+from symgluon.ndarray.dlpack import content_of
 from symgluon.ndarray.ndarray import refuse_unknown
 from symgluon.numpy.multiarray import as_array, finish, ndarray
 from symgluon.ops.apply import F
@@ -174,7 +175,7 @@ def from_dlpack(x: Any) -> Any:
     Parameters
     ----------
     x : object
-        Has ``__dlpack__``.
+        Has ``__dlpack__``, or is a capsule of data on the CPU, which can be read once.
 
     Returns
     -------
@@ -185,7 +186,7 @@ def from_dlpack(x: Any) -> Any:
     -----
     Source: MXNet's ``mx.np.from_dlpack``.
     """
-    return constant(np.array(np.from_dlpack(x)))
+    return constant(content_of(x))
 
 
 # ---- filled ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from symgluon.ndarray.indexing import getitem, setitem
 from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap
+
+#: versions of the array API that `__array_namespace__` takes
+_API_VERSIONS = (None, "2021.12", "2021.10")
 
 _OPERANDS = (int, float, bool, np.ndarray, np.generic)
 
@@ -179,13 +182,49 @@ class ndarray(NDArray):
     def __setitem__(self, key: Any, value: Any) -> None:
         setitem(self, key, value)
 
+    def __index__(self) -> int:
+        content = self.numpy_content("use as an index")
+        if content.ndim or content.dtype.kind not in "iu":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(content)
+
+    def copy(self, order: str = "C") -> Self:
+        """Return a copy.
+
+        Parameters
+        ----------
+        order : str
+            ``"C"``: last axis first.
+
+        Returns
+        -------
+        ndarray
+            The copy.
+
+        Raises
+        ------
+        NotImplementedError
+            For another order.
+        """
+        if order != "C":
+            raise NotImplementedError(f"ndarray.copy only supports order='C', received {order!r}")
+        return super().copy()
+
     def __getattr__(self, name: str) -> Any:
         found = METHODS.get(name)
         if found is None:
             raise AttributeError(f"{type(self).__module__}.ndarray object has no attribute {name}")
         return found.__get__(self)
 
-    # ---- NumPy's protocols -------------------------------------------------------------------
+    # ---- NumPy's protocols, and that of the array API ------------------------------------------
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        if api_version not in _API_VERSIONS:
+            known = ", ".join(v for v in _API_VERSIONS if v)
+            raise ValueError(f"array API {api_version!r} is not known; known: {known}")
+        from symgluon import numpy as mnp
+
+        return mnp
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from symgluon import numpy as mnp
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.ndarray.dlpack import content_of
 from symgluon.ndarray.front import call
 from symgluon.numpy.creation import constant
 from symgluon.numpy.multiarray import as_array, finish, ndarray
@@ -550,7 +551,7 @@ def from_dlpack(dlpack: Any) -> Any:
     Parameters
     ----------
     dlpack : object
-        Has ``__dlpack__``.
+        Has ``__dlpack__``, or is a capsule of data on the CPU, which can be read once.
 
     Returns
     -------
@@ -561,7 +562,7 @@ def from_dlpack(dlpack: Any) -> Any:
     -----
     Source: MXNet's ``mx.npx.from_dlpack``.
     """
-    return constant(np.array(np.from_dlpack(dlpack)))
+    return constant(content_of(dlpack))
 
 
 def to_dlpack_for_read(data: Any) -> Any:

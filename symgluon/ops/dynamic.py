@@ -45,6 +45,10 @@ class Nonzero(Op):
     samples = [S(np.array([[1.0, 0.0], [2.0, 3.0]])), S((0, 3)), S(np.array([0, 1, 2]))]
 
 
+class MaskError(ShapeError, IndexError):
+    """A mask that does not fit its axis: an IndexError in NumPy."""
+
+
 @op(mx="_contrib_boolean_mask _npi_boolean_mask")
 class BooleanMask(Op):
     """The places of `axis` of `data` where the vector `index` is not zero."""
@@ -56,7 +60,7 @@ class BooleanMask(Op):
         axis = normalize_axis(self.axis, data.rank)
         shape = list(data.known_shape)
         if index.rank != 1 or not equal_dims(index.known_shape[0], shape[axis]):
-            raise ShapeError(
+            raise MaskError(
                 f"boolean_mask: a mask of shape {format_shape(index.shape)} for axis {axis} of "
                 f"{format_shape(shape)}"
             )

@@ -253,6 +253,8 @@ class RandomMultinomial(Op):
             wide.reshape(*lead, *(1,) * len(shape), wide.shape[-1]),
             (*lead, *shape, wide.shape[-1]),
         )
+        if not spread.size:  # no places, or no draws: NumPy refuses the first
+            return np.zeros(spread.shape, self.dtype)
         return np.asarray(generator().multinomial(self.n, spread)).astype(self.dtype)
 
     samples = [S(np.array([0.25, 0.75]), n=4), S(np.array([0.5, 0.5]), n=3, shape=(2,))]

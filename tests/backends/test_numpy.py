@@ -225,7 +225,10 @@ def test_results_outlive_the_next_call():
     assert not onp.may_share_memory(first, run._block.memory)
 
 
-@pytest.mark.parametrize("kernel", [lambda x: x, lambda x: x[:], lambda x: x.T.T], ids=str)
+IDLE = {"itself": lambda x: x, "slice": lambda x: x[:], "turned": lambda x: x.T.T}
+
+
+@pytest.mark.parametrize("kernel", IDLE.values(), ids=IDLE)
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_kernel_with_nothing_to_do_may_return_its_operand(kernel, kept):
     """As a shuffle by 1 does: the plan does not know that the result lies where `a` lay."""

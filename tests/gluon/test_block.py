@@ -110,6 +110,26 @@ def test_repr_shows_the_tree():
     assert "(1): Dense(" in text
 
 
+@pytest.mark.parametrize(
+    ("forward", "itself"),
+    [
+        (None, True),
+        (lambda self, x: x, True),
+        (lambda self, x, *args: x, True),
+        (lambda self: 1, False),
+        (lambda self, x=1: x, False),
+        (lambda self, *args: 1, False),
+    ],
+)
+@pytest.mark.parametrize("base", [gluon.Block, gluon.HybridBlock])
+def test_a_child_is_called_for_itself_as_a_weak_reference_is(base, forward, itself):
+    child = type("Child", (base,), {} if forward is None else {"forward": forward})()
+    parent = gluon.Block()
+    parent.child = child
+    (found,) = parent._children.values()
+    assert found() == (child if itself else 1)
+
+
 # ---- parameters ---------------------------------------------------------------------------------
 def test_forward_must_be_defined():
     with pytest.raises(NotImplementedError, match="forward"):

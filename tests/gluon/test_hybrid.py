@@ -188,6 +188,18 @@ def test_structure_changes_drop_entries():
     assert net(x.astype("float64")).dtype == onp.float64
 
 
+def test_the_numpy_backend_computes_small_layers_as_eager_code_does():
+    net = nn.HybridSequential()
+    net.add(nn.Dense(10), nn.Dense(10))
+    net.initialize()
+    x = np.random.normal(0, 1, (8, 10))
+    eager = net(x).asnumpy()
+    net.optimize_for(x, backend="numpy")
+    assert (net(x).asnumpy() == eager).all()
+    with mx.autograd.record():
+        assert (net(x).asnumpy() == eager).all()
+
+
 def test_hybridize_off_runs_forward():
     net = hybrid(lambda x: x)
     net(numbers(2))
@@ -235,6 +247,16 @@ def test_after_a_failed_trace_the_block_works_eagerly():
 def test_unhashable_arguments_are_told():
     with pytest.raises(TraceError, match="hashable"):
         hybrid(lambda x, s: x)(np.ones((2,)), {1, 2})
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("swapped", [True, False])
+def test_arrays_and_symbols_do_not_mix(active, swapped):
+    net = hybrid(lambda a, b: a + b)
+    net.hybridize(active)
+    args = [np.ones((2,)), mx.sym.var("a")]
+    with pytest.raises(TypeError):
+        net(*(args[::-1] if swapped else args))
 
 
 # ---- structure of arguments and results ---------------------------------------------------------

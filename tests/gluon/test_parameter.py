@@ -250,6 +250,33 @@ def test_sparse_storage_is_dense():
         made().row_sparse_data(rows)
 
 
+LAYERS = {
+    "dense": lambda: mx.gluon.nn.Dense(2, in_units=3),
+    "deferred": lambda: mx.gluon.nn.Dense(2),
+    "embedding": lambda: mx.gluon.nn.Embedding(4, 3),
+    "norm": lambda: mx.gluon.nn.BatchNorm(),
+    "lstm": lambda: mx.gluon.rnn.LSTM(3, layout="NTC"),
+    "cell": lambda: mx.gluon.rnn.GRUCell(3),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_of_2_hold_numpy_arrays_whatever_the_flags(name):
+    mx.npx.reset_np()
+    layer = LAYERS[name]()
+    layer.initialize()
+    data = mx.np.ones((2, 3, 3) if name == "lstm" else (2, 3))
+    states = [layer.begin_state(2)] if name in ("lstm", "cell") else []
+    with mx.autograd.record():
+        out = layer(data, *states)
+    out = out[0] if states else out
+    out.backward()
+    found = [out, *(states[0] if states else ())]
+    for p in layer.collect_params().values():
+        found += [p.data(), p._reduce()] + ([p.grad()] if p.grad_req != "null" else [])
+    assert {type(a) for a in found} == {mx.np.ndarray}
+
+
 def test_legacy_arrays():
     mx.npx.reset_np()
     with warnings.catch_warnings():

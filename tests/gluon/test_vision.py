@@ -11,7 +11,7 @@ import numpy as onp
 import pytest
 
 import symgluon as mx
-from symgluon.errors import FormatError, MXNetError
+from symgluon.errors import AttributeValueError, FormatError, MXNetError
 from symgluon.gluon.data.vision import datasets, transforms
 from symgluon.gluon.data.vision.geometry import rotate
 from symgluon.ops.kernels.image import resize_matrix
@@ -296,3 +296,10 @@ def test_lists_are_checked(tmp_path):
         datasets.ImageListDataset(str(tmp_path), "list.lst")
     with pytest.raises(ValueError, match="imglist"):
         datasets.ImageListDataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, -150, (100, 100, 100), (3,), 2.5, "a", None])
+@pytest.mark.parametrize("make", ["Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop"])
+def test_sizes_are_one_or_two_numbers_of_pixels(make, size):
+    with pytest.raises(AttributeValueError, match="pixels"):
+        getattr(transforms, make)(size)(image())

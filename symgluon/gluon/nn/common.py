@@ -139,9 +139,9 @@ def need_float(layer: Any, x: Any) -> None:
         )
 
 
-def zeros_of() -> Callable[..., Any]:
-    """Return the function that makes zeros of the front end in use, ``np.zeros`` or ``nd.zeros``."""
-    if state.np_array:
+def zeros_of(layer: Any) -> Callable[..., Any]:
+    """Return ``np.zeros``, or ``nd.zeros`` for a layer of MXNet 1.x where the flags say so."""
+    if layer._scope is None or state.np_array:
         from symgluon import numpy
 
         return numpy.zeros

@@ -200,7 +200,7 @@ class RecurrentCell(Block):
             object.__setattr__(self, "_init_counter", self._init_counter + len(infos))
             names = [f"{self.prefix}begin_state_{first + i}" for i in range(len(infos))]
             return named_states(func, infos, names, kwargs)
-        func = zeros_of() if func is None else func
+        func = zeros_of(self) if func is None else func
         states = []
         for info in infos:
             info = {k: v for k, v in info.items() if k != "__layout__"}

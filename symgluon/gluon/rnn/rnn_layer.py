@@ -107,7 +107,7 @@ class _RNNLayer(HybridBlock):
         if self._scope is not None and takes_names(func):
             names = [f"{self.prefix}h0_{i}" for i in range(len(infos))]
             return named_states(func, infos, names, kwargs)
-        func = zeros_of() if func is None else func
+        func = zeros_of(self) if func is None else func
         states = []
         for info in infos:
             info.pop("__layout__")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from symgluon.errors import ShapeError
+from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.gluon.nn.common import call
 from symgluon.ops.apply import F
 from symgluon.ops.kernels.image import AREA, BILINEAR, CUBIC, NEAREST
@@ -26,9 +28,20 @@ __all__ = [
 ]
 
 
-def pair(size: Any) -> tuple[int, int]:
-    """Width and height from a number or a pair."""
-    return (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+def pair(size: Any, least: int = 1) -> tuple[int, int]:
+    """Width and height from a number or a pair.
+
+    Raises
+    ------
+    AttributeValueError
+        For other than one or two whole numbers from `least` on.
+    """
+    sizes = tuple(size) if isinstance(size, Iterable) else (size, size)
+    if len(sizes) != 2 or not all(isinstance(n, Integral) and int(n) >= least for n in sizes):
+        raise AttributeValueError(
+            "a size in pixels", expected=f"a whole number >= {least}, or two", received=repr(size)
+        )
+    return int(sizes[0]), int(sizes[1])
 
 
 def resize(x: Any, size: tuple[int, int], kind: int = BILINEAR) -> Any:

@@ -432,7 +432,7 @@ class RandomCrop(_Random):
         self._check_eager()
         if self._pad is not None:
             image = x.numpy_content()
-            ph, pw = pair(self._pad)
+            ph, pw = pair(self._pad, least=0)
             lead = [(0, 0)] * (image.ndim - 3)
             widths = [*lead, (ph, ph), (pw, pw), (0, 0)]
             x = like(x, wrap(np.pad(image, widths, constant_values=self._pad_value)))
