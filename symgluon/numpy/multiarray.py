@@ -210,6 +210,29 @@ class ndarray(NDArray):
             raise NotImplementedError(f"ndarray.copy only supports order='C', received {order!r}")
         return super().copy()
 
+    def squeeze(self, axis: Any = None) -> Any:  # type: ignore[override]
+        """Return the array without axes of size 1.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            Which; all if left out.
+
+        Returns
+        -------
+        ndarray
+            A copy.
+        """
+        from symgluon.numpy.manipulation import squeeze
+
+        return squeeze(self, axis)
+
+    def broadcast_to(self, shape: Any) -> Any:
+        """Broadcast to `shape`, in which -2 is the size that the array has there."""
+        from symgluon.numpy.manipulation import broadcast_to
+
+        return broadcast_to(self, shape)
+
     def __getattr__(self, name: str) -> Any:
         found = METHODS.get(name)
         if found is None:
