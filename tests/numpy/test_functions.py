@@ -349,3 +349,31 @@ def test_numbers_are_squeezed_as_in_numpy(axis):
 def test_numbers_of_values(num):
     with pytest.raises(MXNetError, match="linspace"):
         np.linspace(0, 1, num)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "argmin", "argmax", "all", "any", "max"])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_numbers_are_reduced_over_one_axis_as_in_numpy(name, axis, keepdims):
+    found = getattr(np, name)(np.ones(()), axis=axis, keepdims=keepdims)
+    wanted = getattr(onp, name)(onp.ones(()), axis=axis, keepdims=keepdims)
+    assert found.shape == wanted.shape == ()
+    assert found.item() == wanted
+    with pytest.raises(IndexError):
+        getattr(np, name)(np.ones(()), axis=1)
+
+
+def test_matrix_norm_takes_two_axes():
+    x = np.arange(12).reshape(3, 4)
+    assert np.linalg.matrix_norm(x, 1, (0, 1), True).shape == (1, 1)
+    for axis in (None, 0, (0,), (0, 1, 2)):
+        with pytest.raises(ValueError, match="two axes"):
+            np.linalg.matrix_norm(x, "fro", axis)
+
+
+def test_numpys_functions_compute_what_ours_cannot():
+    x = np.array([[2.0, 0.0], [0.0, 1.0]])
+    values = onp.linalg.svd(x, compute_uv=False)
+    assert type(values) is np.ndarray
+    assert values.tolist() == [2, 1]
+    assert type(onp.linalg.inv(x)) is np.ndarray
