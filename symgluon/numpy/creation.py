@@ -9,6 +9,7 @@ import numpy as np
 
 from symgluon import dtypes
 from symgluon.device import Device, current_device
+from symgluon.errors import AttributeValueError
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
 from symgluon.ndarray.dlpack import content_of
@@ -512,6 +513,10 @@ def arange(
     return constant(np.arange(*bounds).astype(kind, copy=False), device)
 
 
+class _CountError(AttributeValueError, TypeError):
+    """A number of values that is none: an MXNetError in MXNet, a TypeError in NumPy."""
+
+
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
     dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
@@ -542,11 +547,18 @@ def linspace(
     array (num, ...), or (array, step)
         The values.
 
+    Raises
+    ------
+    AttributeValueError
+        If `num` is no whole number from 0 on.
+
     Notes
     -----
     Source: MXNet's ``mx.np.linspace``.
     """
     device = _pick(device, kwargs, "linspace")
+    if not isinstance(num, int | np.integer) or num < 0:
+        raise _CountError("linspace: num", expected="a whole number >= 0", received=repr(num))
     ends: list[Any] = [v.numpy_content() if isinstance(v, Array) else v for v in (start, stop)]
     values, step = np.linspace(ends[0], ends[1], num, endpoint, retstep=True, axis=axis)
     result = constant(values.astype(dtypes.resolve(dtype)), device)

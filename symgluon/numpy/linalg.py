@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from symgluon.errors import AttributeValueError
 from symgluon.numpy.manipulation import moveaxis, reshape
 from symgluon.numpy.math import axes as as_axes
 from symgluon.numpy.math import keep
@@ -401,7 +402,7 @@ def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -
     return finish(F.norm(x, ord=ord, axis=axis, keepdims=keep(keepdims), flat=flat), x)
 
 
-def matrix_norm(x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False) -> Any:
+def matrix_norm(x: Any, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any = False) -> Any:
     """Return a norm of the matrices of two axes.
 
     Parameters
@@ -420,10 +421,19 @@ def matrix_norm(x: Any, *, ord: Any = "fro", axis: Any = (-2, -1), keepdims: Any
     array
         Without the reduced axes, or with size 1 for them.
 
+    Raises
+    ------
+    ValueError
+        Unless `axis` names two axes.
+
     Notes
     -----
     Source: MXNet's ``mx.np.linalg.matrix_norm``.
     """
+    if not isinstance(axis, tuple | list) or len(axis) != 2:
+        raise AttributeValueError(
+            "matrix_norm: axis", expected="two axes, such as (-2, -1)", received=repr(axis)
+        )
     return norm(x, ord, tuple(axis), keepdims)
 
 

@@ -291,7 +291,8 @@ def broadcast_to(array: Any, shape: Any) -> Any:
     ----------
     array : array of any shape and dtype
     shape : int or tuple of int
-        Of the result; symbolic dimensions of a trace are taken too.
+        Of the result; symbolic dimensions of a trace are taken too.  -2: the size that `array` has
+        there.
 
     Returns
     -------
@@ -303,7 +304,17 @@ def broadcast_to(array: Any, shape: Any) -> Any:
     Source: MXNet's ``mx.np.broadcast_to``.
     """
     array = as_array(array)
-    return finish(F.broadcast_to(array, shape=_dims(shape)), array)
+    sizes = _dims(shape)
+    if any(isinstance(n, int) and n == -2 for n in sizes):
+        sizes = _kept(sizes, array.shape)
+    return finish(F.broadcast_to(array, shape=sizes), array)
+
+
+def _kept(sizes: tuple[Any, ...], shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Put the sizes of `shape`, aligned at the last axis, in the place of -2."""
+    own = (-2,) * (len(sizes) - len(shape)) + tuple(shape)
+    kept = [isinstance(n, int) and n == -2 for n in sizes]
+    return tuple([old if k else n for n, old, k in zip(sizes, own, kept, strict=True)])
 
 
 def broadcast_arrays(*args: Any) -> list[Any]:

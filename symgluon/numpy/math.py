@@ -293,8 +293,10 @@ def keep(keepdims: Any) -> bool:
     return keepdims is not None and keepdims is not np._NoValue and bool(keepdims)
 
 
-def axes(axis: Any) -> Any:
-    """Return `axis` as an operator takes it."""
+def axes(axis: Any, rank: int = 1) -> Any:
+    """Return `axis` as an operator takes it; a number (`rank` 0) has the axis 0, as in NumPy."""
+    if not rank and isinstance(axis, int) and axis in (0, -1):
+        return None
     return tuple(axis) if isinstance(axis, list | tuple) else axis
 
 
@@ -302,7 +304,7 @@ def reduce(name: str, a: Any, axis: Any, keepdims: Any, out: Any = None, dtype: 
     """Reduce with the operator `name`; `dtype` is that of the arithmetic and the result."""
     a = as_array(a)
     x = a if dtype is None or a.dtype == np.dtype(dtype) else F.cast(a, dtype=dtype)
-    return finish(getattr(F, name)(x, axis=axes(axis), keepdims=keep(keepdims)), a, out)
+    return finish(getattr(F, name)(x, axis=axes(axis, a.ndim), keepdims=keep(keepdims)), a, out)
 
 
 def sum(
@@ -382,7 +384,9 @@ def accumulate(
     a = as_array(a)
     function = getattr(F, name)
     initial = None if initial is None or initial is np._NoValue else float(initial)
-    result = function(a, axis=axes(axis), keepdims=keep(keepdims), dtype=dtype, initial=initial)
+    result = function(
+        a, axis=axes(axis, a.ndim), keepdims=keep(keepdims), dtype=dtype, initial=initial
+    )
     return finish(result, a, out)
 
 

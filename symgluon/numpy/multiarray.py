@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -91,6 +92,15 @@ def _unary(name: str) -> Callable[[Any], Any]:
         return self._new(apply(_bound(name), self))
 
     return method
+
+
+def _takes(function: Any, args: Any, kwargs: Any) -> bool:
+    """Whether a function has these arguments; what it lacks of NumPy's, NumPy itself computes."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 class ndarray(NDArray):
@@ -210,6 +220,29 @@ class ndarray(NDArray):
             raise NotImplementedError(f"ndarray.copy only supports order='C', received {order!r}")
         return super().copy()
 
+    def squeeze(self, axis: Any = None) -> Any:  # type: ignore[override]
+        """Return the array without axes of size 1.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            Which; all if left out.
+
+        Returns
+        -------
+        ndarray
+            A copy.
+        """
+        from symgluon.numpy.manipulation import squeeze
+
+        return squeeze(self, axis)
+
+    def broadcast_to(self, shape: Any) -> Any:
+        """Broadcast to `shape`, in which -2 is the size that the array has there."""
+        from symgluon.numpy.manipulation import broadcast_to
+
+        return broadcast_to(self, shape)
+
     def __getattr__(self, name: str) -> Any:
         found = METHODS.get(name)
         if found is None:
@@ -243,7 +276,7 @@ class ndarray(NDArray):
 
         space: Any = mnp.linalg if "linalg" in func.__module__ else mnp
         own = getattr(space, func.__name__, None)
-        if own is not None:
+        if own is not None and _takes(own, args, kwargs):
             return own(*_arrays(args), **kwargs)
         return _from_numpy(func(*_plain(args), **_plain(kwargs)))
 

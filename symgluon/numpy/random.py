@@ -13,6 +13,7 @@ import numpy as np
 from symgluon import dtypes
 from symgluon.ir.dims import Dim
 from symgluon.ir.types import broadcast_shapes
+from symgluon.numpy import random_ranges
 from symgluon.numpy.creation import on
 from symgluon.numpy.multiarray import as_array, finish
 from symgluon.ops import distributions, generator
@@ -84,6 +85,7 @@ def draw(
 ) -> Any:
     """Draw from one of :mod:`symgluon.ops.distributions`."""
     ready = [_number(p) for p in parameters]
+    random_ranges.check(distribution.__name__, ready)
     found = distribution(dims(size, *ready), dtypes.resolve(dtype), *ready)
     return _deliver(found, device, out, kwargs or {})
 

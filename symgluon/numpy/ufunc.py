@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from symgluon import dtypes
+from symgluon.errors import AttributeValueError
 from symgluon.ir.dims import Dim
 from symgluon.ir.op import Op, get_op
 from symgluon.numpy.multiarray import as_array, dim_operand, ndarray
@@ -15,6 +17,13 @@ from symgluon.ops.array import Array
 from symgluon.ops.describe import binary_text, unary_text
 
 _NUMBERS = (int, float, bool, np.generic)
+
+
+_CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
+
+
+class _KeywordError(AttributeValueError, NotImplementedError):
+    """A keyword of NumPy's that means nothing here: a NotImplementedError in MXNet."""
 
 
 def check_keywords(name: str, kwargs: dict[str, Any]) -> None:
@@ -29,17 +38,29 @@ def check_keywords(name: str, kwargs: dict[str, Any]) -> None:
 
     Raises
     ------
-    ValueError
-        For a `where` other than True or None, and other values that would change the result.
+    NotImplementedError
+        For a `where` other than True or None, and other values that would change the result; it is
+        a ValueError too.
     TypeError
-        For an unknown keyword.
+        For an unknown keyword, or a value that NumPy does not know either.
     """
-    where = kwargs.pop("where", None)
-    if where is not None and where is not True:
-        raise ValueError("only where=None or where=True cases are supported for now")
-    for key, plain in (("order", "K"), ("subok", True), ("casting", "same_kind"), ("dtype", None)):
-        if key in kwargs and kwargs.pop(key) not in (plain, None):
-            raise ValueError(f"{name}: only {key}={plain!r} is supported")
+    for key, plain in (
+        ("where", True), ("order", "K"), ("subok", True), ("casting", "same_kind"), ("dtype", None),
+    ):  # fmt: skip
+        given = kwargs.pop(key, None)
+        if given is None or given is plain or (isinstance(given, str) and given == plain):
+            continue
+        if key == "casting" and given not in _CASTINGS:
+            raise TypeError(
+                f"{name}: casting is one of {', '.join(_CASTINGS)}, received {given!r}"
+            )
+        if key == "dtype":
+            dtypes.resolve(given)
+        raise _KeywordError(
+            f"{name}: only {key}={plain!r} is supported",
+            received=repr(given),
+            hint='select with np.where, and cast with astype("...")',
+        )
     if kwargs:
         raise TypeError(f"{name}() got unexpected arguments {', '.join(kwargs)}")
 

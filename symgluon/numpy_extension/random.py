@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
+from symgluon.numpy import random_ranges
 from symgluon.numpy.creation import on
 from symgluon.numpy.multiarray import as_array, finish
 from symgluon.numpy.random import dims, normal, seed, uniform
@@ -55,6 +56,8 @@ def bernoulli(
     if (prob is None) == (logit is None):
         raise ValueError("Either `prob` or `logit` must be specified, but not both.")
     chance: Any = prob
+    if prob is not None:
+        random_ranges.check("bernoulli", (prob,))
     if logit is not None:
         chance = F.sigmoid(logit) if isinstance(logit, Array) else 1 / (1 + np.exp(-logit))
     found = distributions.bernoulli(dims(size, chance), dtypes.resolve(dtype), chance)

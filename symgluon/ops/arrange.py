@@ -52,11 +52,12 @@ class Tile(Op):
         shape, reps = self.aligned(g.shape(x))
         if not shape:
             return g.Identity(x)
-        if len(shape) != g.rank(x):
-            x = g.reshape(x, shape)
+        if len(shape) != g.rank(x):  # no Reshape: it takes a size of 0 for another thing
+            x = g.unsqueeze(x, range(len(shape) - g.rank(x)))
         return g.Tile(x, g.shape_vector(reps))
 
-    samples = [S((2, 3), reps=(2, 1)), S((3,), reps=(2, 2)), S((2, 3), reps=2), S((2,), reps=0)]
+    samples = [S((2, 3), reps=(2, 1)), S((3,), reps=(2, 2)), S((2, 3), reps=2), S((2,), reps=0),
+               S((4, 0), reps=(2, 1, 3))]  # fmt: skip
 
 
 @op()

@@ -263,6 +263,8 @@ class Squeeze(Op):
         """Return which axes of an array of `shape` are dropped."""
         if self.axis is None:
             return tuple([i for i, n in enumerate(shape) if n == 1])
+        if not shape and self.axis in (0, -1, (0,), (-1,)):  # as NumPy has it
+            return ()
         axes = normalize_axes(self.axis, len(shape))
         wrong = [i for i in axes if not equal_dims(shape[i], 1)]
         if wrong:

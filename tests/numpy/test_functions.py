@@ -6,7 +6,7 @@ import numpy as onp
 import pytest
 
 import symgluon as mx
-from symgluon.errors import TraceError
+from symgluon.errors import MXNetError, ShapeError, TraceError
 from symgluon.ir.dims import DimScope
 from symgluon.ops.region import Region
 from symgluon.ops.replay import replay
@@ -301,3 +301,79 @@ def test_conversions_between_classes():
     assert x.tolist() == [7, 7, 7]
     assert type(y.as_np_ndarray()) is np.ndarray
     assert isinstance(x, mx.nd.NDArray)
+
+
+KEYWORDS = [
+    ({"where": False}, NotImplementedError),
+    ({"where": onp.ones(2, bool)}, NotImplementedError),
+    ({"subok": False}, NotImplementedError),
+    ({"dtype": "int8"}, NotImplementedError),
+    ({"dtype": "nothing"}, TypeError),
+    ({"casting": "safe"}, NotImplementedError),
+    ({"casting": "nothing"}, TypeError),
+    ({"order": "C"}, NotImplementedError),
+    ({"nothing": 1}, TypeError),
+]
+
+
+@pytest.mark.parametrize(("kwargs", "error"), KEYWORDS)
+def test_keywords_of_numpy_that_mean_nothing_here(kwargs, error):
+    x = np.ones((2,))
+    for call in (lambda: np.exp(x, **kwargs), lambda: np.add(x, x, **kwargs)):
+        with pytest.raises(error):
+            call()
+    plain = {"where": True, "subok": True, "dtype": None, "casting": "same_kind", "order": "K"}
+    assert np.add(x, x, **plain).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("own", "shape", "full"),
+    [((3, 1), (-2, 4), (3, 4)), ((3, 1), (2, -2, 4), (2, 3, 4)), ((0, 1), (5, -2, 2), (5, 0, 2))],
+)
+def test_broadcasting_keeps_sizes(own, shape, full):
+    x = np.ones(own)
+    assert np.broadcast_to(x, shape).shape == x.broadcast_to(shape).shape == full
+    with pytest.raises(ShapeError):
+        np.broadcast_to(x, (-2, *full))
+
+
+@pytest.mark.parametrize("axis", [0, -1, None])
+def test_numbers_are_squeezed_as_in_numpy(axis):
+    x = np.ones(())
+    assert np.squeeze(x, axis).shape == x.squeeze(axis).shape == ()
+    with pytest.raises(IndexError):
+        np.squeeze(x, 1)
+
+
+@pytest.mark.parametrize("num", [-1, 2.5, "a"])
+def test_numbers_of_values(num):
+    with pytest.raises(MXNetError, match="linspace"):
+        np.linspace(0, 1, num)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "argmin", "argmax", "all", "any", "max"])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_numbers_are_reduced_over_one_axis_as_in_numpy(name, axis, keepdims):
+    found = getattr(np, name)(np.ones(()), axis=axis, keepdims=keepdims)
+    wanted = getattr(onp, name)(onp.ones(()), axis=axis, keepdims=keepdims)
+    assert found.shape == wanted.shape == ()
+    assert found.item() == wanted
+    with pytest.raises(IndexError):
+        getattr(np, name)(np.ones(()), axis=1)
+
+
+def test_matrix_norm_takes_two_axes():
+    x = np.arange(12).reshape(3, 4)
+    assert np.linalg.matrix_norm(x, 1, (0, 1), True).shape == (1, 1)
+    for axis in (None, 0, (0,), (0, 1, 2)):
+        with pytest.raises(ValueError, match="two axes"):
+            np.linalg.matrix_norm(x, "fro", axis)
+
+
+def test_numpys_functions_compute_what_ours_cannot():
+    x = np.array([[2.0, 0.0], [0.0, 1.0]])
+    values = onp.linalg.svd(x, compute_uv=False)
+    assert type(values) is np.ndarray
+    assert values.tolist() == [2, 1]
+    assert type(onp.linalg.inv(x)) is np.ndarray

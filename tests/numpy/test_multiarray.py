@@ -358,3 +358,26 @@ def test_masks_of_a_trace(name, backend, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "m-0000.onnx"))
     got = session.run(None, {session.get_inputs()[0].name: values})[0]
     onp.testing.assert_allclose(got, eager(mx.np.array(values)).asnumpy(), rtol=1e-6)
+
+
+#: methods that `nd.NDArray` has too, where 1.x knows no arrays of shape ()
+METHODS = [
+    "squeeze()",
+    "sum()",
+    "mean()",
+    "max()",
+    "prod()",
+    "argmax()",
+    "all()",
+    "std()",
+    "item()",
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2, 1)])
+def test_methods_have_the_shapes_of_numpy(method, shape):
+    if method == "item()" and shape == (2, 1):
+        return
+    own, numpys = (eval(f"x.{method}", {"x": x}) for x in (np.ones(shape), onp.ones(shape)))
+    assert onp.shape(own) == onp.shape(numpys)

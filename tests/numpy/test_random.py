@@ -184,3 +184,42 @@ def test_a_draw_is_one_node():
         graph = region.close([R.normal(1, 2, size=(2, 3)), R.uniform(size=4)])
     draws = [n for n in graph.nodes if RANDOM in n.op.effects]
     assert [n.op.name for n in draws] == ["random_normal", "random_uniform"]
+
+
+# ---- parameters out of range -------------------------------------------------------------------
+#: call with a parameter, what it may not be, what it may be
+RANGES = {
+    "normal": (lambda v: R.normal(0, v), [-1], 0),
+    "gumbel": (lambda v: R.gumbel(0, v), [-1], 0),
+    "logistic": (lambda v: R.logistic(0, v), [-1], 0),
+    "lognormal": (lambda v: R.lognormal(0, v), [-1], 0),
+    "exponential": (lambda v: R.exponential(v), [-1], 0),
+    "rayleigh": (lambda v: R.rayleigh(v), [-1], 0),
+    "weibull": (lambda v: R.weibull(v), [-1, 0], 2),
+    "pareto": (lambda v: R.pareto(v), [-1, 0], 2),
+    "power": (lambda v: R.power(v), [-1, 0], 2),
+    "gamma": (lambda v: R.gamma(v, 1), [-1, 0], 2),
+    "gamma, scale": (lambda v: R.gamma(1, v), [-1, 0], 2),
+    "chisquare": (lambda v: R.chisquare(v), [-1, 0], 2),
+    "beta": (lambda v: R.beta(1, v), [-1, 0], 2),
+    "f": (lambda v: R.f(v, 1), [-1, 0], 2),
+    "poisson": (lambda v: R.poisson(v), [-1], 0),
+    "bernoulli": (lambda v: mx.npx.random.bernoulli(v), [-1, 2], 1),
+}
+
+
+@pytest.mark.parametrize("as_array", [True, False])
+@pytest.mark.parametrize("name", RANGES)
+def test_parameters_out_of_range_are_refused(name, as_array):
+    call, wrong, right = RANGES[name]
+
+    def given(value):
+        return np.array([value, 1.0]) if as_array else value
+
+    for value in wrong:
+        with pytest.raises(ValueError, match=r"at least|more than"):
+            call(given(value))
+    assert call(given(right)).shape == ((2,) if as_array else ())
+    hybrid = mx.gluon.nn.HybridLambda(call)
+    hybrid.hybridize()
+    assert hybrid(np.array([1.0])).shape == (1,)
