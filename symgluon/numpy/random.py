@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> None:
+def seed(seed_state: int | None = None, device: Any = "all", ctx: Any = None) -> None:
     """Reset the random stream of this thread; other threads derive theirs anew.
 
     Parameters
@@ -37,6 +37,8 @@ def seed(seed_state: int | None = None, device: Any = "all", **kwargs: Any) -> N
         The seed.
     device : Device or "all"
         Accepted for compatibility: all devices share one stream.
+    ctx : Device, optional
+        Old name of `device`.
 
     Raises
     ------

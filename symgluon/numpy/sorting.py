@@ -523,7 +523,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     a : array of any shape and dtype
         Written in place.
     val : number or array
-        What is written.
+        What is written, repeated as often as needed.
     wrap : bool
         Go on below a tall matrix.
 
@@ -534,8 +534,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     numbers = np.zeros(a.shape, np.bool_)
     np.fill_diagonal(numbers, True, wrap)
     value: Any = as_array(val)
-    if value.ndim:
-        a[numbers] = value
+    if value.ndim:  # from the beginning again where there are too few
+        a[numbers] = value.reshape(-1)[np.arange(int(numbers.sum())) % value.size]
         return
     a._assign(F.where(constant(numbers), F.cast(value, dtype=a.dtype), a))
 

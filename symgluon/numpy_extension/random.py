@@ -10,7 +10,8 @@ from symgluon import dtypes
 from symgluon.numpy import random_ranges
 from symgluon.numpy.creation import on
 from symgluon.numpy.multiarray import as_array, finish
-from symgluon.numpy.random import dims, normal, seed, uniform
+from symgluon.numpy.random import dims, normal, uniform
+from symgluon.numpy_extension.tensor import seed
 from symgluon.ops import distributions
 from symgluon.ops.apply import F
 from symgluon.ops.array import Array

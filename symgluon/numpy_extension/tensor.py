@@ -575,7 +575,7 @@ def to_dlpack_for_write(data: Any) -> Any:
     return data.__dlpack__()
 
 
-def seed(seed: int, device: Any = "all", **kwargs: Any) -> None:
+def seed(seed: int, device: Any = "all", ctx: Any = None) -> None:
     """Seed the random numbers of this thread.
 
     Parameters
@@ -584,10 +584,12 @@ def seed(seed: int, device: Any = "all", **kwargs: Any) -> None:
         The seed.
     device : Device or "all"
         Accepted for compatibility: all devices share one stream.
+    ctx : Device, optional
+        Old name of `device`.
 
     Notes
     -----
-    Source: MXNet's ``mx.npx.seed``.
+    Source: MXNet's ``mx.npx.seed``, and ``mx.npx.random.seed``.
     """
     from symgluon.random import seed as set_seed
 

@@ -322,12 +322,12 @@ class Einsum(Op):
         sizes: dict[str, Any] = {}
         for labels, x in zip(equation.inputs, operands, strict=True):
             for c, n in zip(labels, x.shape, strict=True):
-                known = sizes.get(c)
-                one = isinstance(known, int) and known == 1
-                if known is None or one:
-                    sizes[c] = n
-                elif not (isinstance(n, int) and n == 1) and not equal_dims(known, n):
-                    raise ShapeError(f"einsum {self.subscripts!r}: {c} is both {known} and {n}")
+                try:
+                    sizes[c] = broadcast_shapes((sizes[c],), (n,))[0] if c in sizes else n
+                except ShapeError:
+                    raise ShapeError(
+                        f"einsum {self.subscripts!r}: {c} is both {sizes[c]} and {n}"
+                    ) from None
         return sizes
 
     def kernel(self, *data: Any) -> Any:

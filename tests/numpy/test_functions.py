@@ -377,3 +377,46 @@ def test_numpys_functions_compute_what_ours_cannot():
     assert type(values) is np.ndarray
     assert values.tolist() == [2, 1]
     assert type(onp.linalg.inv(x)) is np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,ij->i", [(3, 4), (1, 4)]),
+        ("ij,ij->i", [(1, 4), (3, 4)]),
+        ("ij,ij->j", [(2, 1), (2, 5)]),
+        ("ij,jk->ik", [(2, 1), (3, 4)]),
+        ("ij,ij", [(1, 1), (1, 1)]),
+        ("bij,bjk->bik", [(1, 2, 3), (5, 3, 4)]),
+    ],
+)
+@pytest.mark.parametrize("active", [False, True])
+def test_einsum_spreads_sizes_of_one_in_a_trace_too(equation, shapes, active):
+    arrays = [np.random.normal(size=s) for s in shapes]
+    for x in arrays:
+        x.attach_grad()
+    net = mx.gluon.nn.HybridLambda(lambda *xs: np.einsum(equation, *xs))
+    net.hybridize(active)
+    with mx.autograd.record():
+        y = net(*arrays)
+    y.backward()
+    plain = [x.asnumpy() for x in arrays]
+    names = equation.split("->")[0].split(",")
+    sizes = list(zip("".join(names), [n for s in shapes for n in s], strict=True))
+    wide = {c: max(n for d, n in sizes if d == c) for c, _ in sizes}
+    full = [
+        onp.broadcast_to(x, [wide[c] for c in labels])
+        for x, labels in zip(plain, names, strict=True)
+    ]
+    onp.testing.assert_allclose(y.asnumpy(), onp.einsum(equation, *full), rtol=1e-5, atol=1e-5)
+    assert [x.grad.shape for x in arrays] == shapes
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize("values", [2, [-1, 2], [-1, 2, 3, 4, 5, 6, 7]])
+@pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (3, 3, 3)])
+def test_diagonals_are_filled_with_values_over_and_over(shape, values, wrap):
+    own, numpys = np.ones(shape), onp.ones(shape, "float32")
+    np.fill_diagonal(own, np.array(values) if isinstance(values, list) else values, wrap)
+    onp.fill_diagonal(numpys, values, wrap)
+    assert (own.asnumpy() == numpys).all()

@@ -223,3 +223,29 @@ def test_parameters_out_of_range_are_refused(name, as_array):
     hybrid = mx.gluon.nn.HybridLambda(call)
     hybrid.hybridize()
     assert hybrid(np.array([1.0])).shape == (1,)
+
+
+# ---- seeds by name ---------------------------------------------------------------------------
+SEEDS = {
+    "np": lambda n: R.seed(seed_state=n),
+    "mx": lambda n: mx.random.seed(seed_state=n),
+    "npx": lambda n: npx.seed(seed=n),
+    "npx.random": lambda n: npx.random.seed(seed=n),
+    "device": lambda n: npx.random.seed(n, device=mx.cpu()),
+    "ctx": lambda n: R.seed(n, ctx=mx.cpu()),
+}
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seeds_given_by_name(name):
+    drawn = []
+    for _ in range(2):
+        SEEDS[name](5)
+        drawn.append(R.uniform(size=4).tolist())
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("seed", [R.seed, mx.random.seed, npx.seed, npx.random.seed])
+def test_unknown_names_are_no_seeds(seed):
+    with pytest.raises(TypeError, match="number"):
+        seed(number=5)
