@@ -1,7 +1,7 @@
 """Convolutions on channels in blocks: ONNX Runtime's own layout, for weights that change.
 
 For weights that are constants ONNX Runtime goes over to that layout by itself.  In training they are
-not; then these forms name its operators (domain ``com.microsoft.nchwc``), for graphs that stay in
+not; then these forms name its operators (`lowering.NCHWC`), for graphs that stay in
 memory.  Of (N, C, H, W) the blocked form is (N, C / B, H, W, B), of a weight
 (O / B, I / B, kh, kw, B of I, B of O); their nominal shapes stay those of the plain ones.  When it
 pays: ``docs/performance.md``.
@@ -17,8 +17,7 @@ import numpy as np
 from symgluon.errors import SymgluonError
 from symgluon.ir.dims import current_scope
 from symgluon.ops.checks import is_int
-
-_DOMAIN = "com.microsoft.nchwc"
+from symgluon.ops.lowering import NCHWC
 
 
 def forward(op: Any, g: Any, x: str, weight: str, bias: str) -> Any:
@@ -33,7 +32,7 @@ def forward(op: Any, g: Any, x: str, weight: str, bias: str) -> Any:
     blocked = g.op(
         "Conv",
         (g.blocked(x), _weight(op, g, weight, filters, channels), bias),
-        domain=_DOMAIN,
+        domain=NCHWC,
         **_attrs(op, op.pad),
     )
     return g.unblocked(blocked, filters)
@@ -50,7 +49,7 @@ def input_grad(op: Any, g: Any, dy: str, weight: str) -> Any:
     if min(pad) < 0 or places * 2 < channels:
         return None
     turned = _turned(op, g, weight, filters, channels)
-    blocked = g.op("Conv", (g.blocked(dy), turned), domain=_DOMAIN, **_attrs(op, pad))
+    blocked = g.op("Conv", (g.blocked(dy), turned), domain=NCHWC, **_attrs(op, pad))
     return g.unblocked(blocked, channels)
 
 
@@ -99,14 +98,14 @@ def _weight(op: Any, g: Any, weight: str, filters: int, channels: int) -> str:
     block, taps = g.block, math.prod(op.kernel_shape)
     rows = g.Reshape(weight, g.ints([filters * channels // block, block, taps]))
     rows = g.Reshape(g.transpose(rows, (0, 2, 1)), g.ints([1, filters, channels, taps]))
-    rows = g.op("ReorderInput", (rows,), domain=_DOMAIN)
+    rows = g.op("ReorderInput", (rows,), domain=NCHWC)
     return str(g.Reshape(rows, g.ints([filters, channels, *op.kernel_shape])))
 
 
 def _turned(op: Any, g: Any, weight: str, filters: int, channels: int) -> str:
     """Weight in blocks with filters and channels exchanged and the taps in reverse order."""
     block, taps = g.block, math.prod(op.kernel_shape)
-    rows = g.op("ReorderInput", (weight,), domain=_DOMAIN)  # (O, I / B, taps, B of I)
+    rows = g.op("ReorderInput", (weight,), domain=NCHWC)  # (O, I / B, taps, B of I)
     rows = g.Reshape(rows, g.ints([filters // block, block, channels // block, taps, block]))
     rows = g.transpose(rows, (2, 0, 3, 1, 4))
     rows = g.Gather(rows, g.ints(list(range(taps))[::-1]), axis=2)

@@ -57,6 +57,10 @@ _MODULAR = {
 _WIDER = ("uint8", "int8", "int16", "int32", "int64")
 
 
+#: domain of ONNX Runtime's operators on channels in blocks (its own layout; not in files)
+NCHWC = "com.microsoft.nchwc"
+
+
 def kernel_type(g: Any, name: str, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     """Return the dtype on which the ONNX operator `name` computes what `dtype` asks for.
 

@@ -9,7 +9,7 @@ import numpy as np
 from symgluon.errors import UnsupportedOpError
 from symgluon.ir.op import Op, S, op
 from symgluon.ir.types import TensorType
-from symgluon.ops import rnn_scan
+from symgluon.ops import rnn_scan, rnn_scan_grad
 from symgluon.ops.apply import F
 from symgluon.ops.checks import check_dtypes, check_rank, check_shape, deferred, is_int
 from symgluon.ops.kernels.rnn import RnnConfig, param_size, rnn, rnn_grad
@@ -340,7 +340,7 @@ class RnnGrad(_Recurrent):
     def onnx(self, g: Any, *names: str) -> Any:
         lengths = names[8] if len(names) > 8 else ""
         if len(names) > 7 and names[7] and rnn_scan.fits(self, g, names[3], lengths):
-            return rnn_scan.backward(self, g, names)
+            return rnn_scan_grad.backward(self, g, names)
         if g.microsoft:  # in memory the kernel is faster than the unrolled graph is built
             raise UnsupportedOpError("rnn_grad runs as a kernel")
         return _unrolled_form(g, names[3])

@@ -11,10 +11,10 @@ import symgluon as mx
 from symgluon.backends.blocks import block_of, block_size
 from symgluon.backends.providers import CPU
 from symgluon.backends.sessions import session_model, session_of
-from symgluon.formats.onnx.builder import NCHWC
 from symgluon.ir.graph import Graph
 from symgluon.ir.op import get_op
 from symgluon.ir.types import TensorType
+from symgluon.ops.lowering import NCHWC
 
 BLOCK = block_size()
 needs_blocks = pytest.mark.skipif(not BLOCK, reason="ONNX Runtime has no blocks on this processor")

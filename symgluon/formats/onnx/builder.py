@@ -15,13 +15,11 @@ from symgluon.formats.onnx import dims, indexing
 from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info, onnx_dtype
 from symgluon.ir.dims import Dim
 from symgluon.ir.types import TensorType
+from symgluon.ops.lowering import NCHWC
 
 if TYPE_CHECKING:
     from symgluon.ir.graph import Graph
     from symgluon.ir.op import Op
-
-#: domain of ONNX Runtime's operators on channels in blocks
-NCHWC = "com.microsoft.nchwc"
 
 
 class Builder:

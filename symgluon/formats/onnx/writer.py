@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symgluon.errors import SymgluonError, Unsupported, UnsupportedOpError
-from symgluon.formats.onnx.builder import NCHWC, Builder
+from symgluon.formats.onnx.builder import Builder
 from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.proto import make_node, make_tensor, make_value_info
 from symgluon.ir.dims import Dim
@@ -19,6 +19,7 @@ from symgluon.ir.graph import Graph, Node, Value
 from symgluon.ir.op import Op
 from symgluon.ir.types import TensorType
 from symgluon.ops import derive
+from symgluon.ops.lowering import NCHWC
 from symgluon.ops.region import known_sizes
 from symgluon.ops.replay import dims_of, substitution
 
