@@ -27,6 +27,7 @@ class Planned(NamedTuple):
 
     step: Step
     places: tuple[np.ndarray | None, ...]
+    own: tuple[bool, ...]  # whether the plan takes a result for an array of its own, not a view
     into: Callable[..., Any] | None  # writes the result to its place by itself
 
 
@@ -54,6 +55,8 @@ class PlannedInterpreter(Interpreter):
             for v in node.outputs
             if found.root[v] not in kept and (found.root[v] is v or v in graph.inplace)
         }
+        self.own = {self.slots[v] for node in found.nodes for v in node.outputs
+                    if found.root[v] is v}  # fmt: skip
         self._block = _Block()
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
@@ -93,7 +96,12 @@ class PlannedInterpreter(Interpreter):
                 if v in plan.offsets
             }
             found = [
-                Planned(step, tuple(places.get(s) for s in step.outputs), type(step.op).into)
+                Planned(
+                    step,
+                    tuple(places.get(s) for s in step.outputs),
+                    tuple(s in self.own for s in step.outputs),
+                    type(step.op).into,
+                )
                 for step in self.bound_steps(arrays)
             ]
             block.frames[shapes] = found
@@ -114,7 +122,7 @@ def _view(memory: np.ndarray, offset: int, type: Any, env: dict[str, Any]) -> np
 
 def run_planned(planned: Planned, values: list[Any], memory: np.ndarray) -> None:
     """Run one step with its results where they are planned; floating-point warnings are off."""
-    step, places, into = planned
+    step, places, own, into = planned
     place = places[0]
     try:
         written = (
@@ -128,8 +136,8 @@ def run_planned(planned: Planned, values: list[Any], memory: np.ndarray) -> None
         values[step.outputs[0]] = place
     else:
         run_step(step, values)
-        if not step.op.aliases:
-            for slot, place in zip(step.outputs, places, strict=True):
+        for slot, place, its_own in zip(step.outputs, places, own, strict=True):
+            if its_own or place is not None:
                 _put(values, slot, place, memory)
     for slot in step.dead:
         values[slot] = None
@@ -138,8 +146,8 @@ def run_planned(planned: Planned, values: list[Any], memory: np.ndarray) -> None
 def _put(values: list[Any], slot: int, place: np.ndarray | None, memory: np.ndarray) -> None:
     """Move a result to its place; one without, or of another shape than planned, out of the block.
 
-    A kernel may return a view of its operand where nothing has to be done (a shuffle by 1), which
-    the plan does not know of.
+    A kernel may return a view of its operand where the plan does not know of one: a shuffle by 1, or
+    a reshape of what was broadcast, which copies in general.
     """
     result = values[slot]
     if place is not None and result.shape == place.shape and result.dtype == place.dtype:

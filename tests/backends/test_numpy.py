@@ -249,6 +249,42 @@ def test_a_kernel_with_nothing_to_do_may_return_its_operand(kernel, kept):
     onp.testing.assert_allclose(second, onp.tanh(want).sum(axis=1), rtol=1e-6)
 
 
+class Halves(gluon.HybridBlock):
+    """Its gradient spreads a sum and reshapes it: a copy in general, here a view."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Dense(2, in_units=3)
+        self.pool = nn.GlobalAvgPool1D()
+
+    def forward(self, x):
+        y = self.dense(npx.relu(x.reshape(-1, 3)))
+        a, b = np.split(y, 2, axis=1)
+        return self.pool(np.concatenate([npx.relu(a), b * 2], axis=1).reshape(1, 4, 2))
+
+
+def test_planned_gradients_equal_unplanned():
+    x = np.array(onp.random.default_rng(7).normal(size=(1, 4, 3)), dtype="float64")
+    grads = []
+    for static in (False, True):
+        net = Halves()
+        net.initialize()
+        net.cast("float64")
+        for i, p in enumerate(net.collect_params().values()):
+            p.set_data(np.array(onp.random.default_rng(i).normal(size=p.shape), dtype="float64"))
+        net.optimize_for(x, backend="numpy", static_alloc=static)
+        x.attach_grad()
+        for _ in range(2):
+            with mx.autograd.record():
+                y = net(x)
+            y.backward()
+        grads.append(
+            [x.grad.asnumpy(), *[p.grad().asnumpy() for p in net.collect_params().values()]]
+        )
+    for planned_, plain in zip(*reversed(grads), strict=True):
+        onp.testing.assert_allclose(planned_, plain, rtol=1e-12)
+
+
 def test_the_block_is_as_large_as_the_plan_and_is_used_again():
     net, x = conv_net(), np.array(numbers(2, 3, 9, 9))
     net(x)
