@@ -1,7 +1,8 @@
 """Devices: labels on arrays and parameters.
 
 All CPU labels share one memory and one set of kernels; ``cpu(1)`` is a logical device, useful to
-keep copies of parameters apart.  ``gpu(i)`` is a device of ONNX Runtime's CUDA provider.
+keep copies of parameters apart.  ``gpu(i)`` is a device of ONNX Runtime's CUDA provider: compiled
+graphs run there, and their results stay there until they are read.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def cpu_pinned(device_id: int = 0) -> Device:
 
 
 def gpu(device_id: int = 0) -> Device:
-    """Return GPU device `device_id`; whether it exists shows when it is used."""
+    """Return GPU device `device_id`; whether it exists shows when an array is put there."""
     return Device("gpu", device_id)
 
 
@@ -186,6 +187,44 @@ def _cuda_device_count() -> int:
 def num_gpus() -> int:
     """Return the number of usable GPUs: 0 unless ONNX Runtime has its CUDA provider."""
     return _cuda_device_count() if _has_cuda_provider() else 0
+
+
+def usable(device: Device) -> Device:
+    """Return `device`, on which an array is to be put.
+
+    Parameters
+    ----------
+    device : Device
+        Any device.
+
+    Returns
+    -------
+    Device
+        The same.
+
+    Raises
+    ------
+    SymgluonError
+        If it is a GPU that is not there, with what is.
+    """
+    if device.device_type == "gpu" and device.device_id >= num_gpus():
+        count = num_gpus()
+        if count:
+            hint = (
+                f"there are {count} (gpu(0) to gpu({count - 1}))"
+                if count > 1
+                else "gpu(0) is there"
+            )
+        elif _has_cuda_provider():
+            hint = "the driver finds no NVIDIA GPU"
+        else:
+            hint = (
+                "the installed onnxruntime has no CUDA provider: on a machine with an NVIDIA GPU "
+                "install onnxruntime-gpu[cuda,cudnn] in its place; "
+                "mx.gpu() if mx.num_gpus() else mx.cpu() picks what is there"
+            )
+        raise SymgluonError(f"{device} cannot be used", hint=hint)
+    return device
 
 
 def gpu_memory_info(device_id: int = 0) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import autograd
-from symgluon.device import Device, current_device
+from symgluon.device import Device, current_device, usable
 from symgluon.errors import AttributeValueError, ShapeError
 from symgluon.formats.symbol_json import SymbolProgram
 from symgluon.gluon.options import prepare
@@ -535,7 +535,7 @@ def _class_of(symbol: Any) -> type[NDArray]:
 def _zeros(shape: Sequence[int], dtype: Any, device: Device, cls: type[Array]) -> Any:
     handle = wrap(np.zeros([int(n) for n in shape], dtype), cls)
     handle._owned = True
-    handle._device = device
+    handle._device = usable(device)
     return handle
 
 

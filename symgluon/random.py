@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symgluon import dtypes
+from symgluon.device import usable
 from symgluon.ir.types import broadcast_shapes
 from symgluon.ndarray.ndarray import NDArray, assign
 from symgluon.numpy.random import dims, seed
@@ -47,7 +48,7 @@ def _finish(result: Any, parameters: Any, dtype: Any, ctx: Any, out: Any) -> Any
         return out
     result.__class__ = NDArray
     arrays = [p for p in parameters if isinstance(p, Array)]
-    device = ctx if ctx is not None else arrays[0]._device if arrays else result._device
+    device = usable(ctx) if ctx is not None else arrays[0]._device if arrays else result._device
     if device is not None:
         result._device = device
     return result

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symgluon import config
+from symgluon.device import Device
 from symgluon.errors import AttributeValueError
 from symgluon.ir.graph import Graph, Node
 
@@ -76,6 +77,9 @@ class Backend(Protocol):
 
     Where the answer of `supports` depends on options, a backend also has a method
     ``supporting(options)`` that returns the function to ask; then that is used.
+
+    A backend that runs graphs on NVIDIA GPUs has a method ``on_gpu(options, number)`` that returns
+    the options for arguments on ``gpu(number)``; without it their graphs run on the CPU.
 
     An executable takes NumPy arrays in the order of ``graph.operands()`` (inputs, then parameters)
     and returns a tuple of NumPy arrays, one a result, that nobody writes to afterwards.  It is called
@@ -353,6 +357,25 @@ def make_options(
         int(backward_bulk_size or 0),
         frozen,
     )
+
+
+def on_gpu(options: CompileOptions, device: Device) -> CompileOptions:
+    """Return the options for the parameters and arguments of one GPU.
+
+    Parameters
+    ----------
+    options : CompileOptions
+        What the graphs of a CPU are compiled for.
+    device : Device
+        The GPU.
+
+    Returns
+    -------
+    CompileOptions
+        The options.
+    """
+    ask = getattr(get_backend(options.backend), "on_gpu", None)
+    return options if ask is None else ask(options, device.device_id)  # type: ignore[no-any-return]
 
 
 def _freeze(value: Any) -> Any:

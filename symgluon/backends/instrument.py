@@ -19,6 +19,7 @@ from symgluon.backends.onnxruntime import OrtExecutable
 from symgluon.backends.recorder import Recorder
 from symgluon.backends.session_profile import Call, SessionProfile
 from symgluon.ops.call import GraphOp
+from symgluon.ops.resident import fetched
 
 clock = time.perf_counter_ns
 #: the module of the dispatcher (its package has the function under the same name)
@@ -128,6 +129,7 @@ class Instruments:
                 Hook(numpy, "run_step", self._step),
                 Hook(arena, "run_planned", self._planned),
                 Hook(OrtExecutable, "__call__", self._ort_call),
+                Hook(OrtExecutable, "resident", self._ort_call),
                 Hook(OrtExecutable, "steady", self._ort_steady),
             ]
         if api:
@@ -263,7 +265,7 @@ class Instruments:
             if self.here.inside or executable.profile is not None:
                 return original(executable, *arrays)
             with self._session(executable, lambda twin: twin.run) as twin:
-                return twin.run(*arrays)
+                return twin.run(*[fetched(a) for a in arrays])
 
         return call
 

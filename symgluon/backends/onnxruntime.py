@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,7 +15,7 @@ import numpy as np
 from symgluon import config
 from symgluon.backends.numpy import Interpreter
 from symgluon.backends.partition import compile_bulks, compile_parts
-from symgluon.backends.providers import resolve_providers
+from symgluon.backends.providers import device_of, resolve_providers, without_capture
 from symgluon.backends.sessions import failures, make_session, refusals, session_of
 from symgluon.backends.support import runs, supported
 from symgluon.errors import AttributeValueError, SymgluonError, UnsupportedOpError
@@ -22,6 +23,7 @@ from symgluon.ir.dims import solve_env
 from symgluon.ir.graph import Graph, Node
 from symgluon.ir.op import RANDOM
 from symgluon.ops.array import parameter_writes
+from symgluon.ops.resident import fetched
 
 #: calls with the same parameters after which they are built into the session as constants
 _STEADY_CALLS = 3
@@ -36,7 +38,8 @@ class OnnxRuntimeBackend:
     """Compiles to ONNX Runtime sessions.
 
     Parameters that stay the same over some calls become constants of the session, which lets ONNX
-    Runtime lay them out anew; a write to any parameter drops that session.
+    Runtime lay them out anew; a write to any parameter drops that session.  On a GPU, results stay
+    there until they are read.
     """
 
     name = "onnxruntime"
@@ -47,6 +50,7 @@ class OnnxRuntimeBackend:
         "threads": "threads inside an operator (default: OMP_NUM_THREADS)",
         "constant_weights": "build steady parameters into the session (default: True)",
     }
+
     #: asking costs: `compile` does so only for graphs that are refused as a whole
     partitions = True
 
@@ -62,6 +66,14 @@ class OnnxRuntimeBackend:
         """Return the executable of `graph`."""
         return OrtExecutable(graph, options)
 
+    def on_gpu(self, options: Any, number: int) -> Any:
+        """Return the options for arguments on a GPU: its CUDA provider, unless some are named."""
+        given = dict(options.extra)
+        if "provider" in given or "providers" in given:
+            return options
+        given["provider"] = ("cuda", (("device_id", number),))
+        return replace(options, extra=tuple(sorted(given.items())))
+
 
 # ---- graphs to sessions ------------------------------------------------------------------------
 def settings_of(options: Any) -> dict[str, Any]:
@@ -75,10 +87,14 @@ def settings_of(options: Any) -> dict[str, Any]:
     one, several = options.get("provider"), options.get("providers")
     if one is not None and several is not None:
         raise AttributeValueError("backend onnxruntime: give provider or providers, not both")
-    return {
-        "providers": resolve_providers(several if one is None else one),
-        "threads": options.get("threads") or config.threads(),
-    }
+    providers, _ = without_capture(resolve_providers(several if one is None else one))
+    return {"providers": providers, "threads": options.get("threads") or config.threads()}
+
+
+def _wishes_capture(options: Any) -> bool:
+    """Whether the provider's own options ask for CUDA graphs."""
+    several = options.get("providers")
+    return without_capture(resolve_providers(several or options.get("provider")))[1]
 
 
 def compile_plain(
@@ -108,44 +124,94 @@ def _compile_whole(settings: dict[str, Any], make: Callable[..., Any], graph: Gr
             return Guarded(make(graph, **settings), graph, settings)
         except refused:
             pass  # some node has no session form: find out which below
-    return compile_parts(graph, supported, lambda part: session_of(part, **settings))
+    return compile_parts(
+        graph,
+        partial(supported, providers=settings["providers"]),
+        lambda part: session_of(part, **settings),
+    )
+
+
+def _captured(graph: Graph, *, wished: bool, **settings: Any) -> Any:
+    """Return a session whose kernels are recorded, or a plain one where CUDA lacks some of them.
+
+    Raises
+    ------
+    SymgluonError
+        Where the user asked for it by name.
+    """
+    dynamic = [n.op.name for n in graph.nodes if getattr(n.op, "data_dependent", False)]
+    why = f"sizes depend on the numbers in {', '.join(dynamic)}" if dynamic else ""
+    if not dynamic:
+        try:
+            return session_of(graph, capture=True, **settings)
+        except refusals() as error:
+            why = str(error)
+    if wished:
+        raise SymgluonError(
+            f"enable_cuda_graph: {why}", hint="leave the option out, or static_alloc off"
+        )
+    return session_of(graph, **settings)
 
 
 class Guarded:
     """A session whose errors are ours.
 
     A kernel may say only when it runs that it lacks a type: then the graph is cut there, once.
+    Those of a device lack sizes too (data without elements): then the parts run for that call.
     """
 
     def __init__(self, run: Any, graph: Graph, settings: Any) -> None:
         self.run = run
-        self.graph: Graph | None = graph  # until the first run succeeds
+        #: until the first run succeeds; on a device for as long as sizes may change
+        self.graph: Graph | None = graph
         self.settings = settings
         self.errors = failures()
         #: puts an array on the device of the session, None where that reads NumPy's memory
         self.hold = getattr(run, "hold", None)
+        sized = all(v.type.is_static for v in graph.operands())
+        self.once = self.hold is None or sized
+        self.ran = False
+        self.parts: Any = None
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in the order of the operands."""
+        return self._guarded(self.run, arrays)
+
+    def resident(self, *arrays: Any) -> tuple[Any, ...]:
+        """Run, and leave the results on the device of the session."""
+        return self._guarded(getattr(self.run, "resident", self.run), arrays)
+
+    def _guarded(self, run: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
         try:
-            results = self.run(*arrays)
+            results = run(*arrays)
         except self.errors as error:
-            graph, self.graph = self.graph, None
-            parts = None if graph is None else self._cut(graph, arrays)
-            if parts is None:
-                raise SymgluonError(f"ONNX Runtime: {error}", hint=_HINT) from error
-            self.run = parts if self.hold is None else lambda *a: parts(*map(_plain, a))
-            self.hold = None
-            results = self.run(*arrays)
-        self.graph = None
+            return self._by_parts(error, [fetched(a) for a in arrays])
+        self.ran = True
+        if self.once:
+            self.graph = None
         return results  # type: ignore[no-any-return]
+
+    def _by_parts(self, error: Exception, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        """Run the graph cut where its kernels fail, from now on if it never ran whole."""
+        parts = self.parts
+        if parts is None:
+            parts = None if self.graph is None else self._cut(self.graph, arrays)
+            if parts is None:
+                self.graph = None if self.once else self.graph
+                raise SymgluonError(f"ONNX Runtime: {error}", hint=_HINT) from error
+        if self.ran:
+            self.parts = parts
+        else:
+            self.run, self.hold, self.graph = parts, None, None
+        return parts(*arrays)  # type: ignore[no-any-return]
 
     def _cut(self, graph: Graph, arrays: Sequence[Any]) -> Any:
         """Parts where single nodes fail; None if each of them runs."""
         operands = graph.operands()
-        shapes = [_plain(a).shape for a in arrays]
+        shapes = [a.shape for a in arrays]
         sizes = solve_env([v.type for v in operands], shapes) or {}
-        refused = {id(node) for node in graph.nodes if not runs(node, sizes)}
+        ask = partial(runs, sizes=sizes, providers=self.settings["providers"])
+        refused = {id(node) for node in graph.nodes if not ask(node)}
         if not refused:
             return None
         return compile_parts(
@@ -153,11 +219,6 @@ class Guarded:
             lambda node: id(node) not in refused,
             lambda part: session_of(part, **self.settings),
         )
-
-
-def _plain(array: Any) -> np.ndarray:
-    """Content of a value that may be on a device."""
-    return array if isinstance(array, np.ndarray) else array.numpy()  # type: ignore[no-any-return]
 
 
 #: graphs compiled before, as long as somebody runs them; the last few are held, so that a block
@@ -233,6 +294,14 @@ class OrtExecutable:
         self.settings = options
         self.profile = profile
         self.session_settings = settings_of(options)
+        #: whether it takes contents that lie on a device, and leaves its results there
+        self.on_device = device_of(self.session_settings["providers"]) is not None
+        self.wishes_capture = self.on_device and _wishes_capture(options)
+        self.captures = (
+            self.on_device
+            and profile is None
+            and (self.wishes_capture or (options.static_alloc and options.static_shape))
+        )
         self.may_fix = bool(graph.params) and options.get("constant_weights", True)
         self.patience = _STEADY_CALLS
         self._versions: dict[Any, _Version] = {}  # by device
@@ -250,7 +319,18 @@ class OrtExecutable:
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in operand order."""
-        return self.run(*arrays)  # type: ignore[no-any-return]
+        return self._taken(self.run, arrays, False)
+
+    def resident(self, *arrays: Any) -> tuple[Any, ...]:
+        """Run on arrays or contents on the device; results stay there."""
+        return self._taken(self.run, arrays, True)
+
+    @staticmethod
+    def _taken(run: Any, arrays: Sequence[Any], stay: bool) -> tuple[Any, ...]:
+        """Run a form of the graph, which may be one session on a device or not."""
+        if getattr(run, "hold", None) is None:
+            return run(*[fetched(a) for a in arrays])  # type: ignore[no-any-return]
+        return (run.resident if stay else run)(*arrays)  # type: ignore[no-any-return]
 
     @property
     def fixed(self) -> Any:
@@ -279,9 +359,11 @@ class OrtExecutable:
             version = self._renewed(weights, device)
         version.calls += 1
         if version.fixed is not None or (version.calls > self.patience and self._fix(version)):
-            return version.fixed(*inputs)
+            fixed = version.fixed
+            return self._taken(fixed, inputs, True) if self.on_device else fixed(*inputs)
         held = version.weights
-        return self.run(*inputs, *(self._held(version) if held is None else held))
+        operands = (*inputs, *(self._held(version) if held is None else held))
+        return self.resident(*operands) if self.on_device else self.run(*operands)
 
     def prepare(self, weights: Callable[[], list[Any]], device: Any = None) -> None:
         """Do now whatever else the next call of `steady` would make first."""
@@ -331,9 +413,12 @@ class OrtExecutable:
 
         graph = self.graph.copy()
         for value, array in zip(list(graph.params.values()), weights, strict=True):
-            graph.freeze(value, array)
+            graph.freeze(value, fetched(array))
         optimise(graph, self.settings)
         cache = self._cache(weights) if kept else None
+        if cache is None and self.captures:
+            recording = partial(_captured, wished=self.wishes_capture)
+            return compile_plain(graph, self.settings, make=recording)
         if cache is None:
             return compile_plain(graph, self.settings, profile=self.profile)
         from symgluon.backends import stored

@@ -43,8 +43,12 @@ _SOURCES = {
     "CoreMLExecutionProvider": "the onnxruntime package for macOS has it",
 }
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
+CUDA = "CUDAExecutionProvider"
 #: provider -> device on which its inputs and parameters are kept between calls
-_DEVICES = {"CUDAExecutionProvider": "cuda", "TensorrtExecutionProvider": "cuda"}
+_DEVICES = {CUDA: "cuda", "TensorrtExecutionProvider": "cuda"}
+#: options that are other here than in ONNX Runtime: float32 means float32, not TF32's 10 bits
+_DEFAULTS: dict[str, dict[str, Any]] = {CUDA: {"use_tf32": 0}}
+_CAPTURE = "enable_cuda_graph"
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +116,7 @@ def _resolve(item: Any) -> Provider:
         )
     if full in _DEVICES:
         _preload()
+    options = {**_DEFAULTS.get(full, {}), **options}
     return (full, options) if options else full
 
 
@@ -178,7 +183,32 @@ def device_of(providers: Sequence[Provider]) -> tuple[str, int] | None:
     """Device on which inputs and parameters are kept, None for those that read NumPy's memory."""
     first = providers[0]
     device = _DEVICES.get(name_of(first))
-    if device is None:
-        return None
-    options = {} if isinstance(first, str) else first[1]
-    return device, int(options.get("device_id", 0))
+    return None if device is None else (device, int(_options_of(first).get("device_id", 0)))
+
+
+def _options_of(provider: Provider) -> dict[str, Any]:
+    return {} if isinstance(provider, str) else provider[1]
+
+
+def without_capture(providers: Sequence[Provider]) -> tuple[list[Provider], bool]:
+    """Take the wish for CUDA graphs out of the options of a provider.
+
+    Returns
+    -------
+    providers : list
+    captured : bool
+        Whether it was there.
+    """
+    first, *rest = providers
+    options = _options_of(first)
+    wished = str(options.get(_CAPTURE, 0)).lower() in ("1", "true")
+    if _CAPTURE not in options:
+        return list(providers), wished
+    left = {k: v for k, v in options.items() if k != _CAPTURE}
+    return [(name_of(first), left) if left else name_of(first), *rest], wished
+
+
+def with_capture(providers: Sequence[Provider]) -> list[Provider]:
+    """Let the first provider, that of CUDA, record its kernels and launch them at once."""
+    first, *rest = providers
+    return [(name_of(first), {**_options_of(first), _CAPTURE: 1}), *rest]

@@ -10,7 +10,14 @@ import numpy as np
 
 from symgluon import config, dtypes
 from symgluon.backends.blocks import block_of
-from symgluon.backends.providers import CPU, Provider, check_loaded, device_of, name_of
+from symgluon.backends.providers import (
+    CPU,
+    Provider,
+    check_loaded,
+    device_of,
+    name_of,
+    with_capture,
+)
 from symgluon.formats.onnx.external import ExternalData
 from symgluon.formats.onnx.writer import build_model
 from symgluon.ir.graph import Graph
@@ -20,6 +27,9 @@ OPSET = 20
 
 #: fusions whose kernel is slower on CPUs than what it replaces (``docs/performance.md``)
 _SLOWER = ("SkipLayerNormFusion",)
+
+#: fusions of other providers that round the attribute of a float64 operator to float32
+_ROUNDING = ("QuickGeluFusion",)
 
 #: bytes of a tensor from which it is handed over in memory, not inside the model
 _LARGE = 1 << 14
@@ -99,7 +109,7 @@ def make_session(
         options,
         providers=list(providers),
         enable_fallback=0,
-        disabled_optimizers=list(_SLOWER) if tuple(providers) == (CPU,) else None,
+        disabled_optimizers=list(_SLOWER if tuple(providers) == (CPU,) else _ROUNDING),
     )
     if tuple(providers) != (CPU,):
         check_loaded(session, providers)
@@ -173,13 +183,17 @@ def _note_runs(runner: Runner, watched: Any) -> Runner:
     return runner
 
 
-def session_of(graph: Graph, *, profile: Any = None, **options: Any) -> Runner:
+def session_of(
+    graph: Graph, *, profile: Any = None, capture: bool = False, **options: Any
+) -> Runner:
     """Return a session for a whole graph.
 
     Parameters
     ----------
     profile : SessionProfile, optional
         Takes the profile of the session.
+    capture : bool
+        The kernels are recorded as a CUDA graph, which is refused where one does not run there.
     options
         As for `make_session`.
 
@@ -192,19 +206,21 @@ def session_of(graph: Graph, *, profile: Any = None, **options: Any) -> Runner:
     model, tensors = session_model(graph, options.get("providers", (CPU,)))
     inputs = [i.name for i in model.graph.input]
     watched: Any = None
+    device = device_of(options.get("providers", (CPU,)))
+    if capture:
+        options["providers"] = with_capture(options["providers"])
     if profile is None:
         session = make_session(model, tensors=tensors, **options)
     else:
         session, watched = _profiled(graph, model, tensors, profile, options)
-    device = device_of(options.get("providers", (CPU,)))
     runner = Runner(session, inputs)
     if has_bfloat16(graph):
         narrow = {i: v.dtype for i, v in enumerate(graph.outputs) if is_bfloat16(v.dtype)}
         runner = CastingRunner(session, inputs, narrow)
     elif device is not None and watched is None:
-        from symgluon.backends.device_runner import DeviceRunner
+        from symgluon.backends.device_runner import CapturedRunner, DeviceRunner
 
-        runner = DeviceRunner(session, inputs, device)
+        runner = (CapturedRunner if capture else DeviceRunner)(session, inputs, device)
     return runner if watched is None else _note_runs(runner, watched)
 
 
@@ -222,7 +238,8 @@ def session_model(
     # attention is one operator of ONNX only from 23 on
     opset = 23 if any(node.op.name == "attention" for node in graph.nodes) else OPSET
     block = block_of(graph) if tuple(providers) == (CPU,) else 0
-    model = build_model(graph, opset=opset, microsoft=True, block=block, external=large)
+    cuda = (device_of(providers) or ("cpu", 0))[0] == "cuda"
+    model = build_model(graph, opset=opset, microsoft=True, block=block, cuda=cuda, external=large)
     return model, large.arrays
 
 

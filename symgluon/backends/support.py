@@ -7,12 +7,13 @@ Asking takes a third of a millisecond, and is needed only for graphs that it ref
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symgluon.backends.plugin import is_random, node_key
+from symgluon.backends.providers import CPU, Provider
 from symgluon.backends.sessions import failures, refusals, session_of
 from symgluon.errors import SymgluonError
 from symgluon.ir import poly
@@ -24,25 +25,25 @@ _answers: OrderedDict[Any, bool] = OrderedDict()
 _LIMIT = 4096
 
 
-def supported(node: Node) -> bool:
-    """Whether ONNX Runtime's CPU provider runs what `node` lowers to, at its types."""
+def supported(node: Node, providers: Sequence[Provider] = (CPU,)) -> bool:
+    """Whether ONNX Runtime runs what `node` lowers to, at its types."""
     if is_random(node):
         return False  # its generator is not ours: the stream of numbers would be another
-    key = node_key(node)
+    key = (node_key(node), repr(providers))
     found = _answers.get(key)
     if found is None:
-        found = _answers[key] = _ask(node)
+        found = _answers[key] = _ask(node, providers)
         if len(_answers) > _LIMIT:
             _answers.popitem(last=False)
     return found
 
 
-def runs(node: Node, sizes: Mapping[str, int]) -> bool:
+def runs(node: Node, sizes: Mapping[str, int], providers: Sequence[Provider] = (CPU,)) -> bool:
     """Whether a run of the node alone succeeds, on zeros; `sizes` has the named dimensions.
 
     Some kernels accept a type when a session is made and refuse it when it runs.
     """
-    if not supported(node):
+    if not supported(node, providers):
         return False
     graph = alone(node)
     wrong: tuple[type[Exception], ...] = (KeyError, ValueError, SymgluonError, *failures())
@@ -50,7 +51,7 @@ def runs(node: Node, sizes: Mapping[str, int]) -> bool:
         arrays = [
             np.zeros([_size(n, sizes) for n in v.type.known_shape], v.dtype) for v in graph.inputs
         ]
-        session_of(graph, threads=1, optimise=False)(*arrays)
+        session_of(graph, threads=1, optimise=False, providers=providers)(*arrays)
     except wrong:
         return False
     return True
@@ -60,10 +61,10 @@ def _size(n: Any, sizes: Mapping[str, int]) -> int:
     return poly.evaluate(n._poly, sizes) if isinstance(n, Dim) else n
 
 
-def _ask(node: Node) -> bool:
+def _ask(node: Node, providers: Sequence[Provider]) -> bool:
     refused: tuple[type[Exception], ...] = (SymgluonError, *refusals())
     try:
-        session_of(alone(node), threads=1, optimise=False)
+        session_of(alone(node), threads=1, optimise=False, providers=providers)
     except refused:
         return False
     return True

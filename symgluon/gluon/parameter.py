@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.device import Device, current_device
+from symgluon.device import Device, current_device, usable
 from symgluon.errors import (
     AttributeValueError,
     DeferredInitializationError,
@@ -364,7 +364,7 @@ class Parameter:
         cells = {}
         for content, device in zip(contents, devices, strict=True):
             cell = wrap(content, _array_class(self._numpy))
-            cell._device = device
+            cell._device = usable(device)
             cell._owner = self
             cell._owned = False
             cells[device] = cell

@@ -405,9 +405,10 @@ def _parts_of(graph: Graph, backend: Any, options: Any) -> list[Part]:
 
 def _refused(graph: Graph, options: Mapping[str, Any] | Any) -> set[str]:
     """Results of the nodes that no session runs; empty if one session runs the whole graph."""
-    from symgluon.backends.onnxruntime import Guarded, compile_plain
+    from symgluon.backends.onnxruntime import Guarded, compile_plain, settings_of
     from symgluon.backends.support import supported
 
     if isinstance(compile_plain(graph, options), Guarded):
         return set()
-    return {node.output.name for node in graph.nodes if not supported(node)}
+    providers = settings_of(options)["providers"]
+    return {node.output.name for node in graph.nodes if not supported(node, providers)}

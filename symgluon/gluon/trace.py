@@ -202,6 +202,7 @@ class Entry:
             if isinstance(n, int)
         ]
         self.op = GraphOp(graph, options, traced.results)
+        self._on_gpus: dict[Device, GraphOp] = {}
         #: the same in segments, where it waits for other devices
         self.segments = Segments(graph, options) if needs_cut(graph) else None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
@@ -248,19 +249,34 @@ class Entry:
                 found.append(wrap(bound.kernel()))
         return found
 
+    def op_for(self, device: Device | None) -> GraphOp:
+        """Return the operator that runs on a device: a GPU has its own."""
+        if device is None or device.device_type != "gpu":
+            return self.op
+        found = self._on_gpus.get(device)
+        if found is None:
+            from symgluon.backends.base import on_gpu
+
+            options = on_gpu(self.op.options, device)
+            found = GraphOp(self.op.graph, options, self.op.results)
+            self._on_gpus[device] = found
+        return found
+
     def predict(self, leaves: Sequence[Array], device: Device | None) -> tuple[Any, ...] | None:
         """Run without recording, the shortest way; None where the backend has none."""
-        steady = getattr(self.op.executable, "steady", None)
+        executable = self.op_for(device).executable
+        steady = getattr(executable, "steady", None)
         if steady is None:
             return None
+        read = Array._anywhere if getattr(executable, "on_device", False) else Array._content
         inputs = []
         for _, what in self.inputs:
-            content = leaves[what]._content()
+            content = read(leaves[what])
             if type(content) is Pending:
                 return None
             inputs.append(content)
         # the weights of another device are another list: the slots are asked again
-        return steady(inputs, lambda: [p._cell(device)._data for p in self.slots], device)  # type: ignore[no-any-return]
+        return steady(inputs, lambda: [read(p._cell(device)) for p in self.slots], device)  # type: ignore[no-any-return]
 
     def _check_shared(self, leaves: Sequence[Array], device: Device | None) -> None:
         """Refuse a write to memory that another operand is a view of.
@@ -299,7 +315,7 @@ class Entry:
         if self.segments is not None:
             results = self.segments(operands, self._rank(device))
         else:
-            results = apply(in_mode(self.op, operands), *operands)
+            results = apply(in_mode(self.op_for(device), operands), *operands)
             if not isinstance(results, tuple):
                 results = (results,)
         return self._wrapped(results, leaves, device)

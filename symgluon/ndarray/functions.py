@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.device import Device, current_device
+from symgluon.device import Device, current_device, usable
 from symgluon.errors import AttributeValueError
 from symgluon.ndarray import arithmetic
 from symgluon.ndarray.dlpack import content_of
@@ -44,7 +44,7 @@ def constant(numbers: np.ndarray, ctx: Device | None = None) -> Any:
         result._owned = True
     device = current_device() if ctx is None else ctx
     if device.device_id or device.device_type != "cpu":
-        result._device = device
+        result._device = usable(device)
     return result
 
 
@@ -77,7 +77,7 @@ def array(source_array: Any, ctx: Device | None = None, dtype: Any = None) -> An
     if isinstance(source_array, Array):
         result = F.cast(source_array, dtype=source_array.dtype if dtype is None else dtype)
         result.__class__ = NDArray
-        result._device = ctx or source_array._device
+        result._device = source_array._device if ctx is None else usable(ctx)
         return result
     if isinstance(source_array, list | tuple):
         source_array = [a.asnumpy() if isinstance(a, NDArray) else a for a in source_array]

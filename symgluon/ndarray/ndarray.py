@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from symgluon import runtime  # noqa: F401  (installs compiler and eager sessions)
-from symgluon.device import Device
+from symgluon.device import Device, num_gpus, usable
 from symgluon.errors import AttributeValueError, ShapeError, SymgluonError, TraceError
 from symgluon.ir.graph import Value
 from symgluon.ndarray.arithmetic import inplace, operator
@@ -302,7 +302,7 @@ class NDArray(Array):
         """
         if isinstance(other, Device):
             result = self._new(F.identity(self))
-            result._device = other
+            result._device = usable(other)
             return result
         if not isinstance(other, Array):
             raise TypeError(f"copyto does not support type {type(other)}")
@@ -527,7 +527,10 @@ class NDArray(Array):
     def __setstate__(self, content: dict[str, Any]) -> None:
         self._data = np.array(content["data"])
         self._owned = True
-        self._device = content["device"]
+        device = content["device"]
+        if device is not None and device.device_type == "gpu" and device.device_id >= num_gpus():
+            device = None  # saved on another machine
+        self._device = device
         if content["grad"] is not None:
             req, grad = content["grad"]
             self.attach_grad(req)

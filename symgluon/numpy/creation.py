@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symgluon import dtypes
-from symgluon.device import Device, current_device
+from symgluon.device import Device, current_device, usable
 from symgluon.errors import AttributeValueError
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
@@ -48,7 +48,7 @@ def on(result: Any, device: Device | None) -> Any:
     elif not isinstance(device, Device):
         kind, _, number = str(device).rstrip(")").partition("(")
         device = Device(kind, int(number or 0))
-    result._device = device
+    result._device = usable(device)
     return result
 
 

@@ -14,6 +14,7 @@ from symgluon.ir.types import TensorType
 from symgluon.ops import derive
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.pending import Pending, put_off
+from symgluon.ops.resident import Resident
 from symgluon.ops.state import state
 from symgluon.ops.tape import record
 
@@ -87,7 +88,7 @@ def _eager(op: Op, operands: Sequence[Any]) -> Any:
                 o._look()
             content = o._data
             if type(content) is not np.ndarray:
-                content = _unusual(o)
+                content = _unusual(o, op)
                 waiting = waiting or type(content) is Pending
             data.append(content)
             if o._node is not None:
@@ -122,8 +123,10 @@ def _several(op: Op, operands: Sequence[Any], results: Any, tracked: bool) -> tu
     return tuple(handles)
 
 
-def _unusual(handle: Array) -> Any:
-    """Content of a handle that does not hold a NumPy array itself."""
+def _unusual(handle: Array, op: Op) -> Any:
+    """Content of a handle that does not hold a NumPy array itself, for an operator."""
+    if type(handle._data) is Resident and getattr(op, "on_device", False):
+        return handle._data
     content = handle._content()
     return handle.numpy_content("use outside its trace") if type(content) is Value else content
 
@@ -155,6 +158,9 @@ def _explained(op: Op, data: Sequence[Any], error: Exception) -> Exception:
     return kind(f"{op!r}: {error}", received=shown)
 
 
+_CONTENTS = (Pending, Resident)
+
+
 def run_kernel(op: Op, data: Sequence[Any]) -> Any:
     """Compute `op` on NumPy arrays: a one-operator session where that pays, else its kernel."""
     least = op.eager_min
@@ -174,8 +180,8 @@ def run_kernel(op: Op, data: Sequence[Any]) -> Any:
     if type(result) is np.ndarray:
         return result
     if isinstance(result, tuple | list):
-        return tuple([np.asarray(r) for r in result])
-    return result if type(result) is Pending else np.asarray(result)
+        return tuple([r if type(r) is Resident else np.asarray(r) for r in result])
+    return result if type(result) in _CONTENTS else np.asarray(result)
 
 
 def _coerced(op: Op, operands: Sequence[Any]) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from symgluon.ir.graph import Value
 from symgluon.ir.op import OPS
 from symgluon.ir.types import TensorType
 from symgluon.ops.pending import Pending, replacing, settled
+from symgluon.ops.resident import Resident, fetched
 from symgluon.ops.state import state
 
 
@@ -41,7 +42,7 @@ class Array:
 
     Attributes
     ----------
-    _data : numpy.ndarray, Value or Pending
+    _data : numpy.ndarray, Value, Pending or Resident
         The content.  Never written in place unless `_owned`.
     _node, _out : TapeNode and int
         What produced the content, if it is tracked; `_leaf` is set by ``attach_grad``.
@@ -80,9 +81,13 @@ class Array:
             return self._data
         if region is not None:
             return region.read(self)
-        if type(self._data) is Pending:
-            self._data = settled(self._data)
+        if type(self._data) is not np.ndarray:
+            self._data = fetched(settled(self._data))
         return self._data
+
+    def _anywhere(self) -> Any:
+        """Return the present content, which may lie on a device."""
+        return self._data if type(self._data) is Resident else self._content()
 
     def _look(self) -> None:
         """Let a view follow its base (views read once while the base stays the same)."""

@@ -115,8 +115,14 @@ class GraphOp(Op):
             found = self.__dict__["_executable"] = _compiler(self.graph, self.options)
         return found
 
+    @property
+    def on_device(self) -> bool:
+        """Whether operands may lie on a device, and results do."""
+        return bool(getattr(self.executable, "on_device", False))
+
     def kernel(self, *arrays: Any) -> Any:
-        results = self.executable(*arrays)
+        run = self.executable.resident if self.on_device else self.executable
+        results = run(*arrays)
         return results[0] if len(results) == 1 else tuple(results)
 
     def decompose(self, *operands: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from symgluon.ir.types import (
     prod,
 )
 from symgluon.ops.apply import F, same_dtypes
-from symgluon.ops.checks import equal_dims
+from symgluon.ops.checks import equal_dims, is_int
 from symgluon.ops.families import sum_to
 from symgluon.ops.kernels.einsum import Equation, diagonal_mask, parse
 from symgluon.ops.lowering import emit
@@ -55,6 +56,16 @@ def _multiplications(a: Any, b: Any, turn_a: bool = False, turn_b: bool = False)
 
 #: multiplications from which a session of ONNX Runtime is faster than NumPy's BLAS
 _LARGE_PRODUCT = 500_000
+
+
+def _stretch_each_other(x: Sequence[Any], y: Sequence[Any]) -> bool:
+    """Whether each of two shapes has an axis of size 1 where the other has none."""
+    pairs = list(zip(reversed(x), reversed(y), strict=False))
+    first = any(is_int(n) and n == 1 and not (is_int(m) and m == 1) for n, m in pairs)
+    second = any(is_int(m) and m == 1 and not (is_int(n) and n == 1) for n, m in pairs)
+    longer = x if len(x) > len(y) else y
+    more = any(not (is_int(n) and n == 1) for n in longer[: abs(len(x) - len(y))])
+    return (first or (more and longer is y)) and (second or (more and longer is x))
 
 
 @op(mx="_npi_matmul")
@@ -118,12 +129,18 @@ class Matmul(Op):
         return sum_to(F.matmul(_swap(left), ct), right.shape)
 
     def onnx(self, g: Any, a: Any, b: Any) -> Any:
+        x, y = g.shape(a), g.shape(b)
+        if _stretch_each_other(x[:-2], y[:-2]):
+            # ONNX Runtime's CUDA kernel takes two batches of the same number for the same batch
+            lead = broadcast_shapes(x[:-2], y[:-2])
+            b = g.Expand(b, g.shape_vector((*lead, *y[-2:])))
         return emit(g, "MatMul", (a, b), g.dtype(a))
 
     samples = [
         S((2, 3), (3, 4)),
         S((5, 2, 3), (3, 4)),
         S((2, 1, 2, 3), (4, 3, 2)),
+        S((2, 1, 2, 3), (1, 2, 3, 2)),
         S((3,), (3,)),
         S((3,), (2, 3, 4)),
         S((2, 2, 3), (3,)),

@@ -28,7 +28,14 @@ def _top(g: Any, x: Any, k: Any, axis: int, largest: bool) -> Any:
         return NotImplemented
     count = g.shape_vector((k,))
     source = x if wide == dtype else g.cast(x, wide)
-    values, places = g.TopK(source, count, axis=axis, largest=int(largest), sorted=1, outputs=2)
+    finite = source
+    if g.cuda and wide.kind == "f":
+        # the kernel of ONNX Runtime's CUDA provider fills up with the last finite number
+        bound = np.finfo(wide)
+        finite = g.Clip(source, g.const(bound.min), g.const(bound.max))
+    values, places = g.TopK(finite, count, axis=axis, largest=int(largest), sorted=1, outputs=2)
+    if finite is not source:
+        values = g.GatherElements(source, places, axis=axis)
     return (values if wide == dtype else g.cast(values, dtype)), places
 
 

@@ -97,7 +97,10 @@ def _best(g: Any, scores: Any, k: int, n: Any) -> Any:
     count = g.ints([k])
     if not is_int(n):
         count = g.Min(count, g.unsqueeze(g.dim_value(n), [0]))
-    values, places = g.TopK(scores, count, axis=1, largest=1, sorted=1, outputs=2)
+    # finite: beside less, the kernel of ONNX Runtime's CUDA provider finds places that are none
+    finite = g.Max(scores, g.const(_LOWEST))
+    _, places = g.TopK(finite, count, axis=1, largest=1, sorted=1, outputs=2)
+    values = g.GatherElements(scores, places, axis=1)
     empty = g.Expand(g.const(np.float32(-np.inf)), g.Shape(scores))
     return g.ScatterElements(empty, places, values, axis=1)
 
@@ -189,9 +192,8 @@ class _Found(NamedTuple):
         """Class, score (minus infinity if it does not count) and box by falling `key`."""
         g = self.g
         never = g.const(_NEVER)
-        _, order = g.TopK(
-            g.Where(self.alive, key, never), self.count, axis=1, largest=1, sorted=1, outputs=2
-        )
+        ranked = g.Where(self.alive, key, g.const(_LOWEST))  # finite: see `_best`
+        _, order = g.TopK(ranked, self.count, axis=1, largest=1, sorted=1, outputs=2)
         at = g.Expand(g.unsqueeze(order, [2]), g.Shape(self.boxes))
         score = g.Where(self.alive, self.score, never)
         return (

@@ -28,6 +28,7 @@ def writable(handle: Array) -> np.ndarray:
     A content that something else holds (the tape, another handle, a compiled graph) is copied
     first.  `Array._owned` alone would not do: every recorded call clears it.
     """
+    handle._content()  # a parameter may lie on a device
     if not handle._owned and (
         _holders(handle) > _ALONE
         or handle._data.base is not None

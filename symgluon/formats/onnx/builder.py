@@ -33,12 +33,18 @@ class Builder:
         Whether ``com.microsoft`` operators may be emitted (graphs that stay in memory).
     block : int
         Channels in a block of ONNX Runtime's own layout (graphs that stay in memory); 0: none.
+    cuda : bool
+        Whether the model is for ONNX Runtime's CUDA provider, some of whose kernels are wrong for
+        data that those of its CPU provider take (graphs that stay in memory).
     """
 
-    def __init__(self, opset: int, *, microsoft: bool = False, block: int = 0) -> None:
+    def __init__(
+        self, opset: int, *, microsoft: bool = False, block: int = 0, cuda: bool = False
+    ) -> None:
         self.opset = opset
         self.microsoft = microsoft
         self.block = block
+        self.cuda = cuda
         self.nodes: list[Any] = []
         self.tensors: dict[str, np.ndarray] = {}
         self.types: dict[str, TensorType] = {}
@@ -304,7 +310,7 @@ class Builder:
     # ---- bodies of loops and branches ------------------------------------------------------
     def inner(self) -> Builder:
         """Return the builder of a subgraph: it sees all names, and its own are new everywhere."""
-        made = Builder(self.opset, microsoft=self.microsoft, block=self.block)
+        made = Builder(self.opset, microsoft=self.microsoft, block=self.block, cuda=self.cuda)
         made.lower_op, made.lower_body = self.lower_op, self.lower_body
         made.tensors, made._constants = self.tensors, self._constants
         made._used, made._counts = self._used, self._counts

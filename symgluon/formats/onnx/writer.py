@@ -41,9 +41,10 @@ class _Lowering:
         microsoft: bool,
         functions: _Functions | None,
         block: int = 0,
+        cuda: bool = False,
     ) -> None:
         self.graph = graph
-        self.g = Builder(opset, microsoft=microsoft, block=block)
+        self.g = Builder(opset, microsoft=microsoft, block=block, cuda=cuda)
         self.g.lower_op = self.lower_by_name
         self.g.lower_body = self.lower_body
         self.functions = functions
@@ -366,6 +367,7 @@ def build_model(
     functions: bool = False,
     microsoft: bool = False,
     block: int = 0,
+    cuda: bool = False,
     metadata: Mapping[str, str] | None = None,
     output_names: Mapping[int, str] | None = None,
     external: ExternalData | None = None,
@@ -382,6 +384,8 @@ def build_model(
         Allow ``com.microsoft`` operators (for graphs that stay in memory).
     block : int
         Channels in a block of ONNX Runtime's own layout; 0: convolutions are not written in it.
+    cuda : bool
+        Write what ONNX Runtime's CUDA provider computes right, where that is not the same.
     metadata : mapping, optional
         Metadata properties.
     output_names : mapping, optional
@@ -403,7 +407,9 @@ def build_model(
     if opset not in OPSETS:
         raise SymgluonError(f"ONNX opset {opset} is not written; 13 to 23 are")
     bodies = _Functions() if functions else None
-    lowering = _Lowering(graph, opset, microsoft=microsoft, functions=bodies, block=block)
+    lowering = _Lowering(
+        graph, opset, microsoft=microsoft, functions=bodies, block=block, cuda=cuda
+    )
     lowering.leaves()
     lowering.run()
     _raise_unsupported(lowering.unsupported)
