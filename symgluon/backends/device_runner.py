@@ -32,6 +32,14 @@ def put(array: np.ndarray, device: tuple[str, int]) -> Any:
     return runtime().OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"), *device)
 
 
+def _run(session: Any, binding: Any, options: Any = None) -> None:
+    """Run by IOBinding, which tells the failure of a kernel by another class than a plain run."""
+    try:
+        session.run_with_iobinding(binding, options)
+    except RuntimeError as error:
+        raise runtime().capi.onnxruntime_pybind11_state.Fail(str(error)) from error
+
+
 class _Bound(threading.local):
     """Binding and buffers of one thread."""
 
@@ -78,7 +86,7 @@ class DeviceRunner(Runner):
         # bound anew: else the run would write over the results of the last one
         for name in self.outputs:
             binding.bind_output(name, *self.device)
-        self.session.run_with_iobinding(binding)
+        _run(self.session, binding)
         values = binding.get_outputs()
         binding.clear_binding_outputs()  # nobody holds them but who gets them
         return tuple(
@@ -119,7 +127,7 @@ class _Take:
         for name in runner.outputs:
             self.binding.bind_output(name, *device)
         # not recorded yet: kernels choose their algorithms, and the sizes of the results show
-        runner.session.run_with_iobinding(self.binding, _annotated(-1))
+        _run(runner.session, self.binding, _annotated(-1))
         make = runtime().OrtValue.ortvalue_from_shape_and_type
         self.outputs = [
             make(v.shape(), d, *device)
@@ -132,7 +140,7 @@ class _Take:
     def run(self, session: Any, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         for value, array in zip(self.inputs, arrays, strict=True):
             value.update_inplace(np.asarray(array, order="C"))
-        session.run_with_iobinding(self.binding, self.options)
+        _run(session, self.binding, self.options)
         return tuple([v.numpy() for v in self.outputs])
 
 

@@ -157,9 +157,17 @@ class _Softmax(Op):
 
     def lower(self, g: Any, x: Any, kind: str) -> Any:
         """Emit `kind` on the scaled operand."""
+        dtype, rank = g.dtype(x), g.rank(x)
         if self.temperature not in (None, 1.0):
-            x = g.Div(x, g.const(np.asarray(self.temperature, g.dtype(x))))
-        return getattr(g, kind)(x, axis=self.axis)
+            x = g.Div(x, g.const(np.asarray(self.temperature, dtype)))
+        if not (g.cuda and dtype == np.float64):
+            return getattr(g, kind)(x, axis=self.axis)
+        # the kernels of ONNX Runtime's CUDA provider compute this in float32
+        axes = (normalize_axis(self.axis, rank),)
+        z = g.Sub(x, g.reduce("ReduceMax", x, axes))
+        e = g.Exp(z)
+        total = g.reduce("ReduceSum", e, axes)
+        return g.Div(e, total) if kind == "Softmax" else g.Sub(z, g.Log(total))
 
 
 @op()

@@ -75,7 +75,11 @@ class Attention(Op):
             q, k, v = (g.unsqueeze(x, [0]) for x in (q, k, v))
         if mask:
             missing = 4 - g.rank(mask)
+            shape = (*(1,) * missing, *g.shape(mask))
             mask = g.unsqueeze(mask, list(range(missing)))
+            if g.cuda:  # its kernel stretches no mask over the queries and keys
+                each = (*shape[:2], g.shape(q)[-2], g.shape(k)[-2])
+                mask = g.Expand(mask, g.shape_vector(each))
         y = g.Attention(q, k, v, mask, scale=self.scale)
         return g.squeeze(y, [0]) if rank == 3 else y
 

@@ -30,9 +30,9 @@ def _top(g: Any, x: Any, k: Any, axis: int, largest: bool) -> Any:
     source = x if wide == dtype else g.cast(x, wide)
     finite = source
     if g.cuda and wide.kind == "f":
-        # the kernel of ONNX Runtime's CUDA provider fills up with the last finite number
-        bound = np.finfo(wide)
-        finite = g.Clip(source, g.const(bound.min), g.const(bound.max))
+        # the kernels of ONNX Runtime's CUDA provider fill up with the last finite number
+        last = np.nextafter(np.finfo(wide).max, wide.type(0))
+        finite = g.Clip(source, g.const(-last), g.const(last))
     values, places = g.TopK(finite, count, axis=axis, largest=int(largest), sorted=1, outputs=2)
     if finite is not source:
         values = g.GatherElements(source, places, axis=axis)

@@ -97,8 +97,8 @@ def _best(g: Any, scores: Any, k: int, n: Any) -> Any:
     count = g.ints([k])
     if not is_int(n):
         count = g.Min(count, g.unsqueeze(g.dim_value(n), [0]))
-    # finite: beside less, the kernel of ONNX Runtime's CUDA provider finds places that are none
-    finite = g.Max(scores, g.const(_LOWEST))
+    # ONNX Runtime's CUDA provider fills up with the last finite number, in places that are none
+    finite = g.Max(scores, g.const(_LATE))
     _, places = g.TopK(finite, count, axis=1, largest=1, sorted=1, outputs=2)
     values = g.GatherElements(scores, places, axis=1)
     empty = g.Expand(g.const(np.float32(-np.inf)), g.Shape(scores))
@@ -160,6 +160,7 @@ def detection_onnx(op: Any, g: Any, cls_prob: Any, loc_pred: Any, anchor: Any) -
 
 
 _LOWEST = np.finfo(np.float32).min
+_LATE = np.nextafter(_LOWEST, np.float32(0))
 _NEVER = np.float32(-np.inf)
 
 
@@ -192,7 +193,7 @@ class _Found(NamedTuple):
         """Class, score (minus infinity if it does not count) and box by falling `key`."""
         g = self.g
         never = g.const(_NEVER)
-        ranked = g.Where(self.alive, key, g.const(_LOWEST))  # finite: see `_best`
+        ranked = g.Where(self.alive, key, g.const(_LATE))  # see `_best`
         _, order = g.TopK(ranked, self.count, axis=1, largest=1, sorted=1, outputs=2)
         at = g.Expand(g.unsqueeze(order, [2]), g.Shape(self.boxes))
         score = g.Where(self.alive, self.score, never)
