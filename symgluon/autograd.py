@@ -324,7 +324,7 @@ def _heads(heads: Any, head_grads: Any) -> tuple[list[Array], list[Array]]:
     for head in arrays:
         if not isinstance(head, Array):
             raise _NotArrayError("heads must be arrays", received=type(head).__name__)
-        head._content()
+        head._anywhere()
         if head._node is None:
             raise SymgluonError(_NOT_RECORDED)
     return arrays, [_cotangent(h, g) for h, g in zip(arrays, given, strict=True)]
@@ -412,7 +412,7 @@ def backward(
     arrays, cts = _heads(heads, head_grads)
     with _rules(False, train_mode):
         leaves, _ = pullback(
-            [(h._content(), h._node, h._out) for h in arrays], cts, retain_graph=retain_graph
+            [(h._anywhere(), h._node, h._out) for h in arrays], cts, retain_graph=retain_graph
         )
         for leaf, ct in leaves.items():
             _deliver(leaf, ct)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgluon.ops.apply import F
 from symgluon.optimizer.buffers import temporary
 from symgluon.optimizer.optimizer import Optimizer, register
 from symgluon.optimizer.sgd import norm
@@ -40,6 +41,17 @@ class _Moments(Optimizer):
         found = np.sqrt(var, out=temporary(var, 2))
         found += self.epsilon
         return np.divide(mean, found, out=found)
+
+    def constants(self) -> tuple[Any, ...]:
+        """Clipping, decay rates, and what is added to the root."""
+        return (*super().constants(), self.beta1, self.beta2, self.epsilon, self.use_fused_step)
+
+    def _followed(self, state: Any, grad: Any) -> tuple[Any, Any]:
+        """Mean and variance after this gradient, and the direction: `_track` on arrays."""
+        mean, var = state
+        mean = mean * self.beta1 + grad * (1.0 - self.beta1)
+        var = var * self.beta2 + grad * grad * (1.0 - self.beta2)
+        return (mean, var), mean / (F.sqrt(var) + self.epsilon)
 
     def _corrections(self, index: Any) -> tuple[float, float]:
         """``1 - beta ** t`` of both."""
@@ -114,6 +126,15 @@ class Adam(_Moments):
         step *= self._corrected(lr, index)
         weight -= step
 
+    def numbers(self, index: Any, lr: float, wd: float) -> tuple[float, ...]:
+        """Return the corrected rate and the decay."""
+        return self._corrected(lr, index), wd
+
+    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+        """`rule` as operations on arrays."""
+        state, step = self._followed(state, grad + weight * wd)
+        return weight - step * lr, state
+
 
 @register
 class AdamW(_Moments):
@@ -181,6 +202,18 @@ class AdamW(_Moments):
         weight -= step
         if wd and not self.use_fused_step:
             weight *= 1.0 - lr * wd
+
+    def numbers(self, index: Any, lr: float, wd: float) -> tuple[float, ...]:
+        """Return the rate, and what the decay leaves of a weight."""
+        if self.correct_bias:
+            lr = self._corrected(lr, index)
+        return lr, 1.0 - lr * wd
+
+    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, left: Any) -> Any:
+        """`rule` as operations on arrays."""
+        state, step = self._followed(state, grad)
+        step = step * lr
+        return (weight * left - step if self.use_fused_step else (weight - step) * left), state
 
 
 @register

@@ -120,6 +120,7 @@ class Optimizer:
         self.idx2name = dict(param_idx2name or {})
         self.sym_info = ()
         self.param_dict = param_dict or {}
+        self._on_gpu: dict[Any, Any] = {}
         self.allow_np_array = True  # a flag of MXNet's; both array classes are taken
         self.lr_mult: dict[Any, float] = {}
         self.wd_mult: dict[Any, float] = {}
@@ -422,6 +423,8 @@ class Optimizer:
             )
         self._update_count(indices)
         rates, decays = self._get_lrs(indices), self._get_wds(indices)
+        if self._step_on_gpu(indices, weights, grads, states, rates, decays):
+            return
         for index, weight, grad, state, lr, wd in zip(
             indices, weights, grads, states, rates, decays, strict=True
         ):
@@ -439,6 +442,42 @@ class Optimizer:
             _written(weight)
 
     fused_step = step
+
+    def _step_on_gpu(
+        self,
+        indices: Sequence[Any],
+        weights: Sequence[Any],
+        grads: Sequence[Any],
+        states: Sequence[Any],
+        rates: Sequence[float],
+        decays: Sequence[float],
+    ) -> bool:
+        """Update weights where they are, if that is a GPU and there is a `formula`."""
+        device = weights[0]._device if weights else None
+        if device is None or device.device_type != "gpu" or not _has_formula(type(self)):
+            return False
+        from symgluon.optimizer.on_gpu import update_there
+
+        numbers = [
+            self.numbers(i, lr, wd) for i, lr, wd in zip(indices, rates, decays, strict=True)
+        ]
+        if not update_there(self, indices, weights, grads, states, numbers):
+            return False
+        for weight in weights:
+            _written(weight)
+        return True
+
+    #: ``(weight, grad, state, *numbers) -> (weight, state)``: `rule` as operations on arrays, for
+    #: weights on a GPU, with the gradient rescaled and clipped; None where there is no such form
+    formula: ClassVar[Any] = None
+
+    def numbers(self, index: Any, lr: float, wd: float) -> tuple[float, ...]:
+        """Return what `formula` needs of a weight in this step."""
+        return lr, wd
+
+    def constants(self) -> tuple[Any, ...]:
+        """Return what `formula` depends on, for the whole of training."""
+        return (self.clip_gradient,)
 
     def _half_step(
         self, index: Any, weight: Any, grad: np.ndarray, state: Any, lr: float, wd: float
@@ -518,10 +557,12 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         saved = dict(self.__dict__)
         saved["param_dict"] = {}
+        saved.pop("_on_gpu", None)  # compiled graphs
         return saved
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.__dict__.update(saved)
+        self._on_gpu = {}
 
 
 registry.share(Optimizer, Optimizer.opt_registry)
@@ -529,6 +570,12 @@ registry.share(Optimizer, Optimizer.opt_registry)
 
 class _ArgumentError(AttributeValueError, AssertionError):
     """An argument of the wrong kind: an AssertionError in MXNet."""
+
+
+def _has_formula(cls: type) -> bool:
+    """Whether a class has a `formula` of its own `rule`, not of one that it replaced."""
+    rule = next((c for c in cls.__mro__ if "rule" in vars(c)), Optimizer)
+    return vars(rule).get("formula") is not None
 
 
 def _is_half(dtype: Any) -> bool:

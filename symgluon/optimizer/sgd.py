@@ -23,6 +23,10 @@ class _Momentum(Optimizer):
         """Velocity, if there is momentum."""
         return self._zeros(weight) if self.momentum != 0.0 else None
 
+    def constants(self) -> tuple[Any, ...]:
+        """Clipping and momentum."""
+        return (*super().constants(), self.momentum)
+
     def _push(self, velocity: np.ndarray, grad: np.ndarray, weight: np.ndarray, lr: float,
               wd: float) -> None:  # fmt: skip
         """``velocity = momentum * velocity - lr * (grad + wd * weight)``."""
@@ -116,6 +120,14 @@ class SGD(_Momentum):
             self._push(state, grad, weight, lr, wd)
             weight += state
 
+    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+        """`rule` as operations on arrays."""
+        step = (grad + weight * wd) * lr
+        if state is None:
+            return weight - step, None
+        state = state * self.momentum - step
+        return weight + state, state
+
 
 @register
 class NAG(_Momentum):
@@ -179,6 +191,14 @@ class NAG(_Momentum):
         state += step
         weight += step
         weight += np.multiply(state, self.momentum, out=step)
+
+    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+        """`rule` as operations on arrays."""
+        step = (grad + weight * wd) * lr
+        if state is None:
+            return weight - step, None
+        state = state * self.momentum - step
+        return weight - step + state * self.momentum, state
 
 
 @register

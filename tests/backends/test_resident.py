@@ -483,3 +483,87 @@ def test_named_providers_count_more_than_the_device(one_gpu):
     net(x)
     ((_, on_gpus),) = executables(net)
     assert all(op.options.get("provider") == "cpu" for op in on_gpus.values())
+
+
+# ---- updates on a GPU ----------------------------------------------------------------------------
+OPTIMIZERS = [
+    ("sgd", {}),
+    ("sgd", {"momentum": 0.9, "wd": 0.01}),
+    ("sgd", {"momentum": 0.9, "clip_gradient": 0.02}),
+    ("nag", {"momentum": 0.9, "wd": 0.01}),
+    ("nag", {}),
+    ("adam", {"wd": 0.01}),
+    ("adam", {"clip_gradient": 0.01, "beta1": 0.5}),
+    ("adamw", {"wd": 0.1}),
+    ("adamw", {"wd": 0.1, "use_fused_step": False, "correct_bias": False}),
+    ("rmsprop", {"wd": 0.01}),  # has no form for a GPU
+]
+
+
+def trained(device, name, options, schedule=True, count=5):
+    mx.random.seed(1)
+    net = small_net()
+    net.reset_device([device])
+    net.hybridize()
+    net[0].weight.lr_mult, net[2].bias.wd_mult = 0.5, 0.0
+    if schedule:
+        scheduler = mx.lr_scheduler.FactorScheduler(2, 0.5, base_lr=0.1)
+        options = {**options, "learning_rate": 0.1, "lr_scheduler": scheduler}
+    trainer = gluon.Trainer(net.collect_params(), name, options)
+    x = np.random.normal(size=(4, 2, 6, 6)).as_in_ctx(device)
+    for i in range(count):
+        with autograd.record():
+            loss = (net(x[: 4 - i % 2]) ** 2).sum()
+        loss.backward()
+        trainer.step(4 - i % 2)
+    return net, trainer
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+def test_weights_on_a_gpu_are_updated_there(one_gpu, name, options):
+    want, _ = trained(mx.cpu(0), name, options)
+    net, trainer = trained(mx.gpu(0), name, options)
+    there = name != "rmsprop"
+    for a, b in zip(net.collect_params().values(), want.collect_params().values(), strict=True):
+        if a.grad_req != "null":
+            assert (type(a.data()._data) is Resident) == there
+        onp.testing.assert_allclose(
+            a.data().asnumpy(), b.data().asnumpy(), rtol=2e-4, atol=2e-5, err_msg=a.name
+        )
+    assert bool(trainer._optimizer._on_gpu) == there
+
+
+def test_one_graph_serves_a_schedule(one_gpu):
+    _, trainer = trained(mx.gpu(0), "adam", {}, count=9)
+    assert len(trainer._optimizer._on_gpu) == 1
+
+
+def test_states_of_a_gpu_are_saved_and_go_on(one_gpu, tmp_path):
+    net, trainer = trained(mx.gpu(0), "adam", {}, schedule=False)
+    trainer.save_states(str(tmp_path / "states"))
+    net.save_parameters(str(tmp_path / "net"))
+    other, fresh = trained(mx.gpu(0), "adam", {}, schedule=False, count=1)
+    other.load_parameters(str(tmp_path / "net"), device=mx.gpu(0))
+    fresh.load_states(str(tmp_path / "states"))
+    for n, t in ((net, trainer), (other, fresh)):
+        with autograd.record():
+            loss = (n(np.ones((2, 2, 6, 6), ctx=mx.gpu(0))) ** 2).sum()
+        loss.backward()
+        t.step(1)
+    for a, b in zip(net.collect_params().values(), other.collect_params().values(), strict=True):
+        onp.testing.assert_allclose(a.data().asnumpy(), b.data().asnumpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_rule_of_the_users_own_is_kept_on_a_gpu(one_gpu):
+    class Half(mx.optimizer.SGD):
+        def rule(self, index, weight, grad, state, lr, wd):
+            weight *= 0.5
+
+    net = nn.Dense(2, in_units=2, use_bias=False)
+    net.initialize(mx.init.One(), ctx=mx.gpu(0))
+    trainer = gluon.Trainer(net.collect_params(), Half())
+    with autograd.record():
+        loss = net(np.ones((1, 2), ctx=mx.gpu(0))).sum()
+    loss.backward()
+    trainer.step(1)
+    assert net.weight.data().tolist() == [[0.5] * 2] * 2
