@@ -291,11 +291,13 @@ class Entry:
             if kind in ("cell", "slot"):
                 cell = what if kind == "cell" else what._cell(device)
                 handles[id(cell)] = cell
+        sharing: dict[int, list[Array]] = {}  # by what they are views of
+        for handle in handles.values():
+            sharing.setdefault(id(handle._root()), []).append(handle)
         for _, (kind, what) in self.traced.writes:
             written = leaves[what] if kind == "arg" else what
             written = what._cell(device) if kind == "slot" else written
-            root = written._root()
-            if any(h is not written and h._root() is root for h in handles.values()):
+            if any(h is not written for h in sharing.get(id(written._root()), ())):
                 raise TraceError(
                     "a hybridized block writes to an array that shares memory with another "
                     "argument or captured array",
