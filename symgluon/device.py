@@ -7,15 +7,14 @@ graphs run there, and their results stay there until they are read.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
 import operator
-import sys
 import threading
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from symgluon import driver
 from symgluon.errors import AttributeValueError, SymgluonError
 
 
@@ -171,22 +170,10 @@ def _has_cuda_provider() -> bool:
     )
 
 
-def _cuda_device_count() -> int:
-    """Ask the CUDA driver for its devices (CUDA_VISIBLE_DEVICES applies); 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
-
-
 @functools.cache
 def num_gpus() -> int:
     """Return the number of usable GPUs: 0 unless ONNX Runtime has its CUDA provider."""
-    return _cuda_device_count() if _has_cuda_provider() else 0
+    return driver.count() if _has_cuda_provider() else 0
 
 
 def usable(device: Device) -> Device:
@@ -228,19 +215,21 @@ def usable(device: Device) -> Device:
 
 
 def gpu_memory_info(device_id: int = 0) -> tuple[int, int]:
-    """Refuse: ONNX Runtime does not tell the free and total memory of a GPU.
+    """Return the free and total memory of a GPU in bytes.
 
     Parameters
     ----------
     device_id : int
         Number of the GPU.
 
+    Returns
+    -------
+    tuple of int
+        Free and total.
+
     Raises
     ------
-    MXNetError
-        Always.
+    SymgluonError
+        If there is no such GPU.
     """
-    raise SymgluonError(
-        f"the memory of gpu({device_id}) cannot be asked: ONNX Runtime has no call for it",
-        hint="Use `nvidia-smi`, or the package pynvml.",
-    )
+    return driver.memory(device_id)

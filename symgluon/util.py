@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from symgluon import dtypes
+from symgluon import driver, dtypes
 from symgluon.device import Device, gpu_memory_info, num_gpus
 from symgluon.ops.state import state
 
@@ -318,22 +318,31 @@ def get_gpu_memory(gpu_dev_id: int) -> tuple[int, int]:
     Raises
     ------
     MXNetError
-        Always, at present: ONNX Runtime cannot be asked.
+        If there is no such GPU.
     """
     return gpu_memory_info(gpu_dev_id)
 
 
 def get_cuda_compute_capability(device: Device) -> int:
-    """Refuse: ONNX Runtime does not tell the compute capability of a GPU.
+    """Return the compute capability of a GPU: 90 for 9.0.
 
     Parameters
     ----------
     device : Device
-        The device.
+        The GPU.
+
+    Returns
+    -------
+    int
+        Ten times the major version, plus the minor version.
 
     Raises
     ------
     ValueError
-        Always: for CPU devices as in MXNet, for GPUs because it cannot be asked.
+        For a device that is no GPU.
+    MXNetError
+        If there is no such GPU.
     """
-    raise ValueError(f"the compute capability of {device} cannot be asked")
+    if device.device_type != "gpu":
+        raise ValueError(f"the compute capability of {device} cannot be asked: it is no GPU")
+    return driver.compute_capability(device.device_id)

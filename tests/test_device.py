@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from symgluon import config, device
+from symgluon import config, device, util
 from symgluon.device import Context, Device, cpu, cpu_pinned, current_context, current_device, gpu
 from symgluon.errors import AttributeValueError, SymgluonError
 from symgluon.test_utils import default_device, set_default_device
@@ -77,10 +77,65 @@ def test_gpus(monkeypatch):
     assert device.num_gpus() == 0
     device.num_gpus.cache_clear()
     monkeypatch.setattr(device, "_has_cuda_provider", lambda: True)
-    assert device.num_gpus() == device._cuda_device_count()
+    monkeypatch.setattr(device.driver, "count", lambda: 3)
+    assert device.num_gpus() == 3
     device.num_gpus.cache_clear()
-    with pytest.raises(SymgluonError, match="nvidia-smi"):
+
+
+class Driver:
+    """A CUDA driver with one device of compute capability 9.0."""
+
+    depth = held = 0
+
+    def cuDeviceGetCount(self, to):
+        to._obj.value = 1
+        return 0
+
+    def cuDeviceGet(self, to, number):
+        to._obj.value = number.value
+        return 0
+
+    def cuDeviceGetAttribute(self, to, attribute, of):
+        to._obj.value = {75: 9, 76: 0}[attribute.value]
+        return 0
+
+    def cuDevicePrimaryCtxRetain(self, to, of):
+        self.held += 1
+        return 0
+
+    def cuCtxPushCurrent_v2(self, context):
+        self.depth += 1
+        return 0
+
+    def cuMemGetInfo_v2(self, free, total):
+        free._obj.value, total._obj.value = 3 << 30, 4 << 30
+        return self.failure
+
+    def cuCtxPopCurrent_v2(self, to):
+        self.depth -= 1
+
+    def cuDevicePrimaryCtxRelease_v2(self, of):
+        self.held -= 1
+
+    failure = 0
+
+
+def test_what_the_driver_says(monkeypatch):
+    fake = Driver()
+    monkeypatch.setattr(device.driver, "_driver", lambda: fake)
+    assert device.driver.count() == 1
+    assert device.gpu_memory_info() == util.get_gpu_memory(0) == (3 << 30, 4 << 30)
+    assert util.get_cuda_compute_capability(gpu()) == 90
+    with pytest.raises(SymgluonError, match=r"gpu\(1\).*finds 1 device"):
+        device.gpu_memory_info(1)
+    fake.failure = 700
+    with pytest.raises(SymgluonError, match="cuMemGetInfo_v2 by error 700"):
         device.gpu_memory_info()
+    assert fake.depth == fake.held == 0  # the context is given back, after an error too
+    monkeypatch.setattr(device.driver, "_driver", lambda: None)
+    assert device.driver.count() == 0
+    with pytest.raises(SymgluonError, match="no CUDA driver"):
+        util.get_cuda_compute_capability(gpu())
 
 
 FLAGS = [

@@ -175,21 +175,28 @@ class Guarded:
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in the order of the operands."""
-        return self._guarded(self.run, arrays)
+        try:
+            results = self.run(*arrays)
+        except self.errors as error:
+            return self._by_parts(error, [fetched(a) for a in arrays])
+        if not self.ran:
+            self._ran_whole()
+        return results  # type: ignore[no-any-return]
 
     def resident(self, *arrays: Any) -> tuple[Any, ...]:
         """Run, and leave the results on the device of the session."""
-        return self._guarded(getattr(self.run, "resident", self.run), arrays)
-
-    def _guarded(self, run: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
         try:
-            results = run(*arrays)
+            results = getattr(self.run, "resident", self.run)(*arrays)
         except self.errors as error:
             return self._by_parts(error, [fetched(a) for a in arrays])
+        if not self.ran:
+            self._ran_whole()
+        return results  # type: ignore[no-any-return]
+
+    def _ran_whole(self) -> None:
         self.ran = True
         if self.once:
             self.graph = None
-        return results  # type: ignore[no-any-return]
 
     def _by_parts(self, error: Exception, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Run the graph cut where its kernels fail, from now on if it never ran whole."""
@@ -319,6 +326,8 @@ class OrtExecutable:
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         """Run on arrays in operand order."""
+        if not self.on_device:
+            return self.run(*arrays)  # type: ignore[no-any-return]
         return self._taken(self.run, arrays, False)
 
     def resident(self, *arrays: Any) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ class Health:
     machine: str
     packages: dict[str, str]
     providers: list[str]
+    gpus: int
     threads: int
     backend: str
     problems: list[str] = field(default_factory=list)
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
 def doctor() -> Health:
     """Look at the installation."""
     from symgluon import __version__
+    from symgluon.device import num_gpus
 
     packages = {}
     for name in PACKAGES:
@@ -63,6 +65,7 @@ def doctor() -> Health:
         platform.platform(),
         packages,
         [],
+        num_gpus(),
         config.threads(),
         config.backend() or "onnxruntime",
     )
@@ -107,6 +110,7 @@ def _text(health: Health) -> str:
         table(("package", "version"), rows),
         f"  machine    {health.machine}",
         f"  providers  {', '.join(health.providers) or 'none'}",
+        f"  GPUs       {health.gpus}",
         f"  threads    {health.threads}",
         f"  backend    {health.backend}",
     ]

@@ -202,7 +202,8 @@ class Entry:
             if isinstance(n, int)
         ]
         self.op = GraphOp(graph, options, traced.results)
-        self._on_gpus: dict[Device, GraphOp] = {}
+        #: by device: what runs there, and how it reads arguments
+        self._ways: dict[Device | None, tuple[GraphOp, Callable[[Array], Any]]] = {}
         #: the same in segments, where it waits for other devices
         self.segments = Segments(graph, options) if needs_cut(graph) else None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
@@ -249,26 +250,23 @@ class Entry:
                 found.append(wrap(bound.kernel()))
         return found
 
-    def op_for(self, device: Device | None) -> GraphOp:
-        """Return the operator that runs on a device: a GPU has its own."""
-        if device is None or device.device_type != "gpu":
-            return self.op
-        found = self._on_gpus.get(device)
-        if found is None:
+    def _way(self, device: Device | None) -> tuple[GraphOp, Callable[[Array], Any]]:
+        """Return the operator that runs on a device, of which a GPU has its own."""
+        op = self.op
+        if device is not None and device.device_type == "gpu":
             from symgluon.backends.base import on_gpu
 
-            options = on_gpu(self.op.options, device)
-            found = GraphOp(self.op.graph, options, self.op.results)
-            self._on_gpus[device] = found
-        return found
+            op = GraphOp(op.graph, on_gpu(op.options, device), op.results)
+        way = op, Array._anywhere if op.on_device else Array._content
+        self._ways[device] = way
+        return way
 
     def predict(self, leaves: Sequence[Array], device: Device | None) -> tuple[Any, ...] | None:
         """Run without recording, the shortest way; None where the backend has none."""
-        executable = self.op_for(device).executable
-        steady = getattr(executable, "steady", None)
+        op, read = self._ways.get(device) or self._way(device)
+        steady = getattr(op.executable, "steady", None)
         if steady is None:
             return None
-        read = Array._anywhere if getattr(executable, "on_device", False) else Array._content
         inputs = []
         for _, what in self.inputs:
             content = read(leaves[what])
@@ -317,7 +315,8 @@ class Entry:
         if self.segments is not None:
             results = self.segments(operands, self._rank(device))
         else:
-            results = apply(in_mode(self.op_for(device), operands), *operands)
+            op, _ = self._ways.get(device) or self._way(device)
+            results = apply(in_mode(op, operands), *operands)
             if not isinstance(results, tuple):
                 results = (results,)
         return self._wrapped(results, leaves, device)

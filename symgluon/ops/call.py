@@ -113,16 +113,17 @@ class GraphOp(Op):
             if _compiler is None:
                 raise TypeError("no graph compiler is installed; import symgluon.backends")
             found = self.__dict__["_executable"] = _compiler(self.graph, self.options)
+            self.__dict__["_there"] = bool(getattr(found, "on_device", False))
         return found
 
     @property
     def on_device(self) -> bool:
         """Whether operands may lie on a device, and results do."""
-        return bool(getattr(self.executable, "on_device", False))
+        return self.executable is not None and self.__dict__["_there"]
 
     def kernel(self, *arrays: Any) -> Any:
-        run = self.executable.resident if self.on_device else self.executable
-        results = run(*arrays)
+        run = self.executable
+        results = run.resident(*arrays) if self.__dict__["_there"] else run(*arrays)
         return results[0] if len(results) == 1 else tuple(results)
 
     def decompose(self, *operands: Any) -> Any:

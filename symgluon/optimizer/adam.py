@@ -130,8 +130,9 @@ class Adam(_Moments):
         """Return the corrected rate and the decay."""
         return self._corrected(lr, index), wd
 
-    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+    def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
+        lr, wd = numbers
         state, step = self._followed(state, grad + weight * wd)
         return weight - step * lr, state
 
@@ -209,8 +210,9 @@ class AdamW(_Moments):
             lr = self._corrected(lr, index)
         return lr, 1.0 - lr * wd
 
-    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, left: Any) -> Any:
+    def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
+        lr, left = numbers
         state, step = self._followed(state, grad)
         step = step * lr
         return (weight * left - step if self.use_fused_step else (weight - step) * left), state

@@ -38,6 +38,14 @@ def update_there(
 
     Parameters
     ----------
+    optimizer : Optimizer
+        It has a `formula`.
+    indices : sequence of int or str
+        Which weights they are.
+    weights, grads : sequence of array
+        The weights, which get new contents, and their gradients.
+    states : sequence of object
+        Their states, whose arrays get new contents.
     numbers : sequence of tuple of float
         What `Optimizer.numbers` says of each weight.
 
@@ -118,7 +126,7 @@ def _traced(
             clip = optimizer.clip_gradient
             if clip is not None and clip > 0:
                 scaled = F.clip(scaled, a_min=-clip, a_max=clip)
-            made, kept = optimizer.formula(weight, scaled, state, *own)  # type: ignore[misc]
+            made, kept = optimizer.formula(weight, scaled, state, *own)
             new_w.append(made)
             new_s.extend(_arrays(kept))
         graph: Graph = region.close([*new_w, *new_s])

@@ -467,16 +467,57 @@ class Optimizer:
             _written(weight)
         return True
 
-    #: ``(weight, grad, state, *numbers) -> (weight, state)``: `rule` as operations on arrays, for
-    #: weights on a GPU, with the gradient rescaled and clipped; None where there is no such form
-    formula: ClassVar[Any] = None
+    def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
+        """`rule` as operations on arrays, for weights on a GPU, whose updates are compiled.
+
+        A class that has one defines it beside its `rule`; without it weights are updated on the CPU.
+
+        Parameters
+        ----------
+        weight, grad : array
+            Of one shape; the gradient is rescaled and clipped.
+        state : None, array, or tuple of those
+            What `create_state` made.
+        *numbers : array
+            What `numbers` returned, of shape ().
+
+        Returns
+        -------
+        tuple
+            The new weight, and the new state.
+
+        Raises
+        ------
+        NotImplementedError
+            If the class has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no formula(...)")
 
     def numbers(self, index: Any, lr: float, wd: float) -> tuple[float, ...]:
-        """Return what `formula` needs of a weight in this step."""
+        """Return what `formula` needs of a weight in this step: numbers that may change.
+
+        Parameters
+        ----------
+        index : int or str
+            Which parameter it is.
+        lr, wd : float
+            Its learning rate and weight decay.
+
+        Returns
+        -------
+        tuple of float
+            As many for each parameter.
+        """
         return lr, wd
 
     def constants(self) -> tuple[Any, ...]:
-        """Return what `formula` depends on, for the whole of training."""
+        """Return the settings that are built into the graph of `formula`.
+
+        Returns
+        -------
+        tuple
+            Compared with those of the last step: where they changed, it is compiled anew.
+        """
         return (self.clip_gradient,)
 
     def _half_step(
@@ -574,8 +615,8 @@ class _ArgumentError(AttributeValueError, AssertionError):
 
 def _has_formula(cls: type) -> bool:
     """Whether a class has a `formula` of its own `rule`, not of one that it replaced."""
-    rule = next((c for c in cls.__mro__ if "rule" in vars(c)), Optimizer)
-    return vars(rule).get("formula") is not None
+    owner = next(c for c in cls.__mro__ if "rule" in vars(c))
+    return owner is not Optimizer and "formula" in vars(owner)
 
 
 def _is_half(dtype: Any) -> bool:

@@ -120,8 +120,9 @@ class SGD(_Momentum):
             self._push(state, grad, weight, lr, wd)
             weight += state
 
-    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+    def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
+        lr, wd = numbers
         step = (grad + weight * wd) * lr
         if state is None:
             return weight - step, None
@@ -192,8 +193,9 @@ class NAG(_Momentum):
         weight += step
         weight += np.multiply(state, self.momentum, out=step)
 
-    def formula(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> Any:
+    def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
+        lr, wd = numbers
         step = (grad + weight * wd) * lr
         if state is None:
             return weight - step, None

@@ -31,13 +31,12 @@ from test_table import EXCEPTIONS, NAMES, is_random  # noqa: E402
 
 np, npx = mx.np, mx.npx
 PROVIDER = os.environ.get("SYMGLUON_TEST_PROVIDER", "cuda")
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(
-        PROVIDER == "cuda" and not mx.num_gpus(),
-        reason="no GPU, or an onnxruntime without its CUDA provider: tools/check-cuda makes one",
-    ),
-]
+if PROVIDER == "cuda" and not mx.num_gpus():
+    pytest.skip(
+        "no GPU, or an onnxruntime without its CUDA provider: tools/check-cuda makes one",
+        allow_module_level=True,
+    )
+pytestmark = pytest.mark.gpu
 GPU = mx.gpu(0) if PROVIDER == "cuda" else mx.cpu(0)
 
 
@@ -242,6 +241,16 @@ def test_training(name):
         other.collect_params().values(), net.collect_params().values(), strict=True
     ):
         close(one.data().asnumpy(), expected.data().asnumpy(), 1e-2, 5e-3, one.name)
+
+
+def test_what_the_driver_says():
+    if PROVIDER != "cuda":
+        pytest.skip("the CPU has no CUDA driver")
+    free, total = mx.device.gpu_memory_info(0)
+    assert 0 < free <= total
+    assert mx.util.get_cuda_compute_capability(GPU) >= 50
+    with pytest.raises(mx.base.MXNetError, match="cannot be used"):
+        np.ones(2, ctx=mx.gpu(99))
 
 
 def test_float16():
