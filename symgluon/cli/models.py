@@ -134,7 +134,7 @@ _ORT_TYPES = {
 
 
 def _onnx_runner(path: str) -> Runner:
-    from symgluon.backends.onnxruntime import open_model
+    from symgluon.backends.graph_sessions import open_model
 
     session = open_model(path)
     specs = []

@@ -405,7 +405,7 @@ def _parts_of(graph: Graph, backend: Any, options: Any) -> list[Part]:
 
 def _refused(graph: Graph, options: Mapping[str, Any] | Any) -> set[str]:
     """Results of the nodes that no session runs; empty if one session runs the whole graph."""
-    from symgluon.backends.onnxruntime import Guarded, compile_plain, settings_of
+    from symgluon.backends.graph_sessions import Guarded, compile_plain, settings_of
     from symgluon.backends.support import supported
 
     if isinstance(compile_plain(graph, options), Guarded):

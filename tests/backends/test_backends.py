@@ -9,8 +9,8 @@ import symgluon as mx
 from symgluon import gluon
 from symgluon.backends import base
 from symgluon.backends.base import list_backends, register_backend
+from symgluon.backends.graph_sessions import compile_plain
 from symgluon.backends.numpy import NumpyBackend
-from symgluon.backends.onnxruntime import compile_plain
 from symgluon.backends.partition import Partitioned
 from symgluon.errors import AttributeValueError, SymgluonError
 from symgluon.gluon import nn

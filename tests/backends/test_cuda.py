@@ -7,6 +7,7 @@ themselves.
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import autograd, gluon
-from symgluon.backends import compile_graph, make_options
+from symgluon.backends import compile_graph, graph_sessions, make_options
 from symgluon.gluon import nn, rnn
 from symgluon.ir.op import OPS
 from symgluon.ops.resident import Resident
@@ -185,6 +186,18 @@ def test_results_stay_there():
     kept = last.asnumpy()
     second(first(x * 2))
     onp.testing.assert_array_equal(kept, last.asnumpy())
+
+
+def test_results_outlive_their_session():
+    net, x, want = built("convolutions")
+    net.reset_device(GPU)
+    net.hybridize()
+    results = [net(x.as_in_ctx(GPU)) for _ in range(6)]
+    del net
+    graph_sessions._held.clear()
+    gc.collect()
+    for y in results:
+        close(y.asnumpy(), want, 1e-4, 1e-5)
 
 
 @pytest.mark.parametrize("flags", [{}, {"static_alloc": True, "static_shape": True}])

@@ -15,7 +15,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import config
-from symgluon.backends import disk_cache, onnxruntime, sessions, stored
+from symgluon.backends import disk_cache, graph_sessions, sessions, stored
 from symgluon.backends.disk_cache import DiskCache
 from symgluon.errors import AttributeValueError
 from symgluon.gluon import nn
@@ -36,8 +36,8 @@ def _numpy_arrays(monkeypatch):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SYMGLUON_CACHE_DIR", str(tmp_path / "cache"))
-    onnxruntime._compiled.clear()
-    onnxruntime._held.clear()
+    graph_sessions._compiled.clear()
+    graph_sessions._held.clear()
     disk_cache._told.clear()
     return DiskCache(str(tmp_path / "cache"), 1 << 30)
 
@@ -59,8 +59,8 @@ def made(monkeypatch):
 
 def run(seed=3, calls=5, **options):
     """A net with fixed weights, run often enough to have them as constants."""
-    onnxruntime._compiled.clear()
-    onnxruntime._held.clear()
+    graph_sessions._compiled.clear()
+    graph_sessions._held.clear()
     rng = onp.random.default_rng(seed)
     net = nn.HybridSequential()
     net.add(nn.Conv2D(16, 3, in_channels=3), nn.BatchNorm(in_channels=16), nn.Dense(4))
@@ -276,8 +276,8 @@ def test_processes_share_it(cache):
 
 def test_gradient_graphs_are_kept(cache, made):
     def train():
-        onnxruntime._compiled.clear()
-        onnxruntime._held.clear()
+        graph_sessions._compiled.clear()
+        graph_sessions._held.clear()
         net = nn.Dense(3, in_units=2)
         net.initialize(mx.init.One())
         net.hybridize()

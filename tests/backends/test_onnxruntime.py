@@ -10,8 +10,9 @@ import pytest
 
 import symgluon as mx
 from symgluon import gluon
-from symgluon.backends import base, onnxruntime, providers, sessions
-from symgluon.backends.onnxruntime import OrtExecutable, compile_cached, compile_plain
+from symgluon.backends import base, graph_sessions, providers, sessions
+from symgluon.backends.graph_sessions import compile_cached, compile_plain
+from symgluon.backends.onnxruntime import OrtExecutable
 from symgluon.backends.partition import Partitioned
 from symgluon.backends.support import supported
 from symgluon.errors import AttributeValueError, SymgluonError
@@ -202,12 +203,12 @@ def test_equal_graphs_share_a_session():
 
 
 def test_sessions_nobody_uses_are_dropped(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "_held", onnxruntime.deque(maxlen=1))
-    before = len(onnxruntime._compiled)
+    monkeypatch.setattr(graph_sessions, "_held", graph_sessions.deque(maxlen=1))
+    before = len(graph_sessions._compiled)
     for units in range(20, 26):
         compile_cached(dense_graph(units=units), options())
     gc.collect()
-    assert len(onnxruntime._compiled) <= before + 1
+    assert len(graph_sessions._compiled) <= before + 1
 
 
 # ---- parameters ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import autograd, device, gluon
-from symgluon.backends import onnxruntime, providers, sessions
+from symgluon.backends import graph_sessions, onnxruntime, providers, sessions
 from symgluon.backends.device_runner import CapturedRunner, DeviceRunner
 from symgluon.backends.onnxruntime import OrtExecutable
 from symgluon.errors import SymgluonError
@@ -50,8 +50,8 @@ def one_gpu(on_device, monkeypatch):
 
 
 def forget():
-    onnxruntime._compiled.clear()
-    onnxruntime._held.clear()
+    graph_sessions._compiled.clear()
+    graph_sessions._held.clear()
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_kernels_that_refuse_a_type_are_cut_out_with_values_on_a_device(on_devic
 
     monkeypatch.setattr(DeviceRunner, "resident", fails)
     monkeypatch.setattr(
-        onnxruntime, "runs", lambda node, sizes, providers: node.op.name == "nothing"
+        graph_sessions, "runs", lambda node, sizes, providers: node.op.name == "nothing"
     )
     net.optimize_for(x, backend="onnxruntime")
     for _ in range(2):
@@ -229,13 +229,13 @@ def test_threads_share_a_recording(recorded):
 
 def seen_captures(monkeypatch):
     seen = []
-    original = onnxruntime.session_of
+    original = graph_sessions.session_of
 
     def session_of(graph, *, capture=False, **options):
         seen.append(capture)
         return original(graph, capture=capture, **options)
 
-    monkeypatch.setattr(onnxruntime, "session_of", session_of)
+    monkeypatch.setattr(graph_sessions, "session_of", session_of)
     return seen
 
 
@@ -405,7 +405,9 @@ def test_sizes_that_a_kernel_refuses_run_in_parts_for_that_call(on_device, monke
         return original(self, *arrays)
 
     monkeypatch.setattr(DeviceRunner, "resident", resident)
-    monkeypatch.setattr(onnxruntime, "runs", lambda node, sizes, providers: node.op.name != "sum")
+    monkeypatch.setattr(
+        graph_sessions, "runs", lambda node, sizes, providers: node.op.name != "sum"
+    )
     for rows in (2, 3, 0, 3, 0, 2):
         assert net(np.ones((rows, 3))).tolist() == [2.0 * rows] * 3
     assert (2, 3) in calls

@@ -43,10 +43,10 @@ def read(capsys, *args):
 # ---- cache ------------------------------------------------------------------------------------------
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    from symgluon.backends import onnxruntime
+    from symgluon.backends import graph_sessions
 
-    onnxruntime._compiled.clear()
-    onnxruntime._held.clear()
+    graph_sessions._compiled.clear()
+    graph_sessions._held.clear()
     folder = tmp_path / "cache"
     monkeypatch.setenv("SYMGLUON_CACHE_DIR", str(folder))
     net = nn.Dense(3, in_units=5)

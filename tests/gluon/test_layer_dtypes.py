@@ -4,7 +4,7 @@ import numpy as onp
 import pytest
 
 import symgluon as mx
-from symgluon.backends import onnxruntime
+from symgluon.backends import graph_sessions
 from symgluon.backends.sessions import failures
 from symgluon.gluon import nn, rnn
 
@@ -71,8 +71,8 @@ def test_errors_of_onnx_runtime_name_the_block(monkeypatch):
     def fail(*arrays):
         raise failure("no such kernel")
 
-    for kept in onnxruntime._compiled.values():
-        if isinstance(kept, onnxruntime.Guarded):
+    for kept in graph_sessions._compiled.values():
+        if isinstance(kept, graph_sessions.Guarded):
             monkeypatch.setattr(kept, "run", fail)
     with pytest.raises(mx.errors.SymgluonError, match=r"no such kernel(.|\n)*Dense"):
         net(x)
