@@ -21,6 +21,7 @@ LAYERS = {
     "symgluon.registry": 0,
     "symgluon.base": 0,
     "symgluon.distributed": 0,
+    "symgluon.driver": 0,
     "symgluon.config": 0,
     "symgluon.name": 0,
     "symgluon.attribute": 0,
