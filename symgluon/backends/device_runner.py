@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symgluon.backends.sessions import Runner, runtime
+from symgluon.backends.sessions import Runner, failures, runtime
 from symgluon.ops.resident import Resident, fetched
 
 #: element types of ONNX Runtime whose NumPy names are others
@@ -107,9 +107,7 @@ class DeviceRunner(Runner):
         if known is not None and known[0] == key:
             known[1].update_inplace(np.asarray(array, order="C"))
             return known[1]
-        value = put(
-            array.copy(), self.device
-        )  # on the CPU the value is the array: it must be ours
+        value = put(array.copy(), self.device)  # on the CPU a value is the array: it must be ours
         buffers[name] = (key, value)
         return value
 
@@ -163,6 +161,7 @@ class CapturedRunner(DeviceRunner):
         self.given = [n for n in self.names if n is not None]
         self._takes: dict[Any, _Take] = {}
         self._plain = _annotated(-1)
+        self._refused = False
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
@@ -171,12 +170,25 @@ class CapturedRunner(DeviceRunner):
         key = tuple([a.shape for a in own])
         with self._lock:
             take = self._takes.get(key)
-            if take is None and len(self._takes) < _MOST_TAKES:
-                take = self._takes[key] = _Take(self, len(self._takes) + 1, own)
             if take is not None:
                 return take.run(self.session, own)
+            if len(self._takes) < _MOST_TAKES and not self._refused:
+                found = self._first(key, own)
+                if found is not None:
+                    return found
             feeds = dict(zip(self.given, own, strict=True))
             return tuple(self._run(self.outputs, feeds, self._plain))
+
+    def _first(self, key: Any, own: Sequence[np.ndarray]) -> tuple[np.ndarray, ...] | None:
+        """Record and run; None where a kernel cannot be recorded, which shows only then."""
+        take = _Take(self, len(self._takes) + 1, own)
+        try:
+            found = take.run(self.session, own)
+        except failures():
+            self._refused = True
+            return None
+        self._takes[key] = take
+        return found
 
     def resident(self, *arrays: Any) -> Any:
         """Run; the results are NumPy arrays."""

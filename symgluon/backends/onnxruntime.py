@@ -46,7 +46,6 @@ class OnnxRuntimeBackend:
         "threads": "threads inside an operator (default: OMP_NUM_THREADS)",
         "constant_weights": "build steady parameters into the session (default: True)",
     }
-
     #: asking costs: `compile` does so only for graphs that are refused as a whole
     partitions = True
 

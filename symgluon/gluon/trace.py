@@ -202,8 +202,8 @@ class Entry:
             if isinstance(n, int)
         ]
         self.op = GraphOp(graph, options, traced.results)
-        #: by device: what runs there, and how it reads arguments
-        self._ways: dict[Device | None, tuple[GraphOp, Callable[[Array], Any]]] = {}
+        #: what runs on a device
+        self._ops: dict[Device | None, GraphOp] = {}
         #: the same in segments, where it waits for other devices
         self.segments = Segments(graph, options) if needs_cut(graph) else None
         self.names = [(name, leaf, axis) for name, leaf, axis in traced.dims]
@@ -250,23 +250,23 @@ class Entry:
                 found.append(wrap(bound.kernel()))
         return found
 
-    def _way(self, device: Device | None) -> tuple[GraphOp, Callable[[Array], Any]]:
+    def _op_on(self, device: Device | None) -> GraphOp:
         """Return the operator that runs on a device, of which a GPU has its own."""
         op = self.op
         if device is not None and device.device_type == "gpu":
             from symgluon.backends.base import on_gpu
 
             op = GraphOp(op.graph, on_gpu(op.options, device), op.results)
-        way = op, Array._anywhere if op.on_device else Array._content
-        self._ways[device] = way
-        return way
+        self._ops[device] = op
+        return op
 
     def predict(self, leaves: Sequence[Array], device: Device | None) -> tuple[Any, ...] | None:
         """Run without recording, the shortest way; None where the backend has none."""
-        op, read = self._ways.get(device) or self._way(device)
+        op = self._ops.get(device) or self._op_on(device)
         steady = getattr(op.executable, "steady", None)
         if steady is None:
             return None
+        read = Array._anywhere if op.on_device else Array._content
         inputs = []
         for _, what in self.inputs:
             content = read(leaves[what])
@@ -315,7 +315,7 @@ class Entry:
         if self.segments is not None:
             results = self.segments(operands, self._rank(device))
         else:
-            op, _ = self._ways.get(device) or self._way(device)
+            op = self._ops.get(device) or self._op_on(device)
             results = apply(in_mode(op, operands), *operands)
             if not isinstance(results, tuple):
                 results = (results,)

@@ -14,7 +14,7 @@ import pytest
 
 import symgluon as mx
 from symgluon import autograd, device, gluon
-from symgluon.backends import graph_sessions, onnxruntime, providers, sessions
+from symgluon.backends import device_runner, graph_sessions, onnxruntime, providers, sessions
 from symgluon.backends.device_runner import CapturedRunner, DeviceRunner
 from symgluon.backends.onnxruntime import OrtExecutable
 from symgluon.errors import SymgluonError
@@ -225,6 +225,25 @@ def test_threads_share_a_recording(recorded):
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_kernels_that_cannot_be_recorded_run_plainly(recorded, monkeypatch):
+    original = device_runner._run
+    asked = []
+
+    def fails(session, binding, options=None):
+        number = options.get_run_config_entry("gpu_graph_id")
+        asked.append(number)
+        if number != "-1":
+            raise sessions.refusals()[2]("operation not permitted when stream is capturing")
+        original(session, binding, options)
+
+    monkeypatch.setattr(device_runner, "_run", fails)
+    run = runner(capture=True, providers=[providers.CPU])
+    for i in range(4):
+        x = onp.full((2, 4), i, "float32")
+        onp.testing.assert_array_equal(run(x, *weights())[0], onp.full((2, 3), 4.0 * i, "float32"))
+    assert asked == ["-1", "1"]  # tried once
 
 
 def seen_captures(monkeypatch):
@@ -447,7 +466,7 @@ def test_an_array_of_a_gpu_is_opened_where_there_is_none(one_gpu, monkeypatch):
 def ways(net):
     """What runs the entries of a net, by device."""
     entries = [entry for found in net._cache.by_key.values() for entry in found[1]]
-    return [{device: op for device, (op, _) in entry._ways.items()} for entry in entries]
+    return [entry._ops for entry in entries]
 
 
 def test_graphs_of_a_gpu_run_there(one_gpu):
