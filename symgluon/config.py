@@ -9,6 +9,7 @@ SYMGLUON_PASSES       (none)                   passes switched off and on: ``-fu
 SYMGLUON_EAGER_ORT    1                        0: eager operators always run as NumPy kernels
 SYMGLUON_THREADS      OMP_NUM_THREADS, else    threads of one compiled graph and of the eager pool
                       the usable CPUs
+SYMGLUON_SPIN         1                        0: threads of a compiled graph never wait actively
 SYMGLUON_CACHE_DIR    (none: off)              folder for compiled models; ``default``: the user's own
 SYMGLUON_CACHE_SIZE   4G                       bytes kept there (``K``, ``M``, ``G``); 0: off
 ====================  =======================  ====================================================
@@ -22,9 +23,12 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 from symgluon.errors import AttributeValueError
 
+_CGROUP = "/sys/fs/cgroup"
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -79,9 +83,28 @@ def threads() -> int:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if first:
         return _count("OMP_NUM_THREADS", first)
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, min(usable, _quota()))
+
+
+@cache
+def _quota() -> int:
+    """CPUs that the control group of a container allows, rounded up; many if it sets no limit."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            text = " ".join(Path(_CGROUP, name).read_text("ascii") for name in files)
+            quota, period = map(int, text.split())
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+        if quota > 0 and period > 0:
+            return -(-quota // period)
+    return 1 << 16
+
+
+def spin() -> bool:
+    """Whether threads of a compiled graph wait actively for their next share of a call."""
+    return _flag("SYMGLUON_SPIN", True)
 
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -132,6 +155,7 @@ SWITCHES: dict[str, Callable[[], object]] = {
     "SYMGLUON_PASSES": passes,
     "SYMGLUON_EAGER_ORT": eager_ort,
     "SYMGLUON_THREADS": threads,
+    "SYMGLUON_SPIN": spin,
     "SYMGLUON_CACHE_DIR": cache_dir,
     "SYMGLUON_CACHE_SIZE": cache_size,
 }

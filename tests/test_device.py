@@ -141,6 +141,7 @@ def test_what_the_driver_says(monkeypatch):
 FLAGS = [
     ("SYMGLUON_VERIFY", config.verify, False),
     ("SYMGLUON_EAGER_ORT", config.eager_ort, True),
+    ("SYMGLUON_SPIN", config.spin, True),
 ]
 
 
@@ -154,6 +155,30 @@ def test_flags(monkeypatch, name, read, default):
     monkeypatch.setenv(name, "perhaps")
     with pytest.raises(AttributeValueError, match=name):
         read()
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
+        ({}, 64),
+    ],
+)
+def test_threads_of_a_container(monkeypatch, tmp_path, files, most):
+    for name in ("SYMGLUON_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(config, "_CGROUP", str(tmp_path))
+    monkeypatch.setattr(config.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    config._quota.cache_clear()
+    assert config.threads() == most
+    config._quota.cache_clear()
 
 
 def test_threads_and_backend(monkeypatch):
@@ -175,6 +200,7 @@ def test_threads_and_backend(monkeypatch):
         "SYMGLUON_VERIFY",
         "SYMGLUON_EAGER_ORT",
         "SYMGLUON_THREADS",
+        "SYMGLUON_SPIN",
         "SYMGLUON_PASSES",
         "SYMGLUON_CACHE_DIR",
         "SYMGLUON_CACHE_SIZE",

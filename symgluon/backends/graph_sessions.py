@@ -27,7 +27,7 @@ _HINT = "compare with optimize_for(x, backend='numpy'), which says more about th
 
 
 def settings_of(options: Any) -> dict[str, Any]:
-    """Return the settings of a session: providers and threads.
+    """Return the settings of a session: providers, threads, and how those wait.
 
     Raises
     ------
@@ -38,7 +38,12 @@ def settings_of(options: Any) -> dict[str, Any]:
     if one is not None and several is not None:
         raise AttributeValueError("backend onnxruntime: give provider or providers, not both")
     providers, _ = without_capture(resolve_providers(several if one is None else one))
-    return {"providers": providers, "threads": options.get("threads") or config.threads()}
+    spin = options.get("spin")
+    return {
+        "providers": providers,
+        "threads": options.get("threads") or config.threads(),
+        "spin": config.spin() if spin is None else bool(spin),
+    }
 
 
 def wishes_capture(options: Any) -> bool:
@@ -196,6 +201,7 @@ def compile_cached(graph: Graph, options: Any) -> Any:
         options.get("provider"),
         options.get("providers"),
         options.get("threads") or config.threads(),
+        options.get("spin", config.spin()),
         options.bulk_size,
     )
     with _lock:

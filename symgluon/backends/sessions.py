@@ -65,6 +65,7 @@ def make_session(
     *,
     providers: Sequence[Provider] = (CPU,),
     threads: int | None = None,
+    spin: bool = False,
     optimise: bool = True,
     tensors: Mapping[str, np.ndarray] | None = None,
     prepare: Callable[[Any], None] | None = None,
@@ -74,8 +75,10 @@ def make_session(
     Parameters
     ----------
     threads : int, optional
-        Threads inside an operator; by default `config.threads`.  They never spin: an idle session
-        costs nothing.
+        Threads inside an operator; by default `config.threads`.
+    spin : bool
+        They wait actively for their next share of a run.  Between runs they sleep in any case: an
+        idle session costs nothing, and the threads of several sessions are not in each other's way.
     optimise : bool
         False: no graph optimisation, for a session that is run rarely or never.
     tensors : mapping, optional
@@ -93,7 +96,8 @@ def make_session(
     options.log_severity_level = 4
     options.intra_op_num_threads = threads or config.threads()
     options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
     if tensors:

@@ -49,7 +49,9 @@ def fetch(cache: DiskCache, name: str, settings: Mapping[str, Any]) -> Runner | 
         return None
     try:
         # what it was optimised to is in the file
-        session = make_session(entry.model, optimise=False, threads=settings["threads"])
+        session = make_session(
+            entry.model, optimise=False, threads=settings["threads"], spin=settings["spin"]
+        )
     except Exception:  # every class of onnxruntime derives from Exception alone
         cache.remove(name)
         return None

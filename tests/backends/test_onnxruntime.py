@@ -297,7 +297,14 @@ def test_a_missing_provider_says_how_to_get_it():
         assert word in str(caught.value)
 
 
-def test_sessions_do_not_spin_and_take_their_threads(monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "variable", "spins"),
+    [({}, None, "1"), ({"spin": False}, None, "0"), ({}, "0", "0"), ({"spin": True}, "0", "1")],
+)
+def test_how_threads_of_sessions_wait(monkeypatch, given, variable, spins):
+    monkeypatch.delenv("SYMGLUON_SPIN", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("SYMGLUON_SPIN", variable)
     seen = []
     ort = sessions.runtime()
     real = ort.InferenceSession
@@ -307,10 +314,14 @@ def test_sessions_do_not_spin_and_take_their_threads(monkeypatch):
         return real(source, settings, **kwargs)
 
     monkeypatch.setattr(ort, "InferenceSession", spy)
-    compile_plain(dense_graph(), options(threads=2))
+    compile_plain(dense_graph(), options(threads=2, **given))
     assert seen[0].intra_op_num_threads == 2
     assert seen[0].inter_op_num_threads == 1
-    assert seen[0].get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert seen[0].get_session_config_entry("session.intra_op.allow_spinning") == spins
+    # never between runs: an idle session costs nothing
+    assert seen[0].get_session_config_entry("session.force_spinning_stop") == "1"
+    sessions.session_of(dense_graph(), threads=2)  # as eager operators make theirs
+    assert seen[1].get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 def test_the_environment_takes_the_place_of_the_backend(monkeypatch):
