@@ -13,22 +13,15 @@ from symgluon.numpy import fallback, linalg, multiarray
 from symgluon.numpy import math as _math
 from symgluon.numpy.creation import *  # noqa: F403
 from symgluon.numpy.fallback import through_numpy
-from symgluon.numpy.linalg import (
-    cross,
-    dot,
-    einsum,
-    inner,
-    kron,
-    matmul,
-    outer,
-    tensordot,
-    trace,
-    vdot,
-)
+from symgluon.numpy.grids import *  # noqa: F403
+from symgluon.numpy.joining import *  # noqa: F403
 from symgluon.numpy.logic import *  # noqa: F403
 from symgluon.numpy.manipulation import *  # noqa: F403
 from symgluon.numpy.math import *  # noqa: F403
 from symgluon.numpy.multiarray import METHODS, ndarray
+from symgluon.numpy.products import *  # noqa: F403
+from symgluon.numpy.ranges import *  # noqa: F403
+from symgluon.numpy.rearranging import *  # noqa: F403
 from symgluon.numpy.sorting import *  # noqa: F403
 from symgluon.numpy.statistics import *  # noqa: F403
 

@@ -1,15 +1,13 @@
-"""Creating arrays: `array`, `zeros`, `arange` and the like."""
+"""Functions of `mx.np` that make arrays of numbers, or filled with one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from symgluon import dtypes
 from symgluon.device import Device, current_device, usable
-from symgluon.errors import AttributeValueError
 from symgluon.ir.attrs import has_dims
 from symgluon.ir.dims import Dim
 from symgluon.ndarray.dlpack import content_of
@@ -20,10 +18,8 @@ from symgluon.ops.array import Array, wrap
 from symgluon.ops.state import state
 
 __all__ = [
-    "arange", "array", "asarray", "blackman", "copy", "diag", "diagflat", "empty",
-    "empty_like", "eye", "from_dlpack", "full", "full_like", "hamming", "hanning", "identity",
-    "indices", "linspace", "logspace", "meshgrid", "ones", "ones_like", "tri", "tril",
-    "tril_indices", "triu", "triu_indices", "zeros", "zeros_like",
+    "array", "asarray", "copy", "empty", "empty_like", "from_dlpack", "full", "full_like",
+    "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -52,7 +48,7 @@ def on(result: Any, device: Device | None) -> Any:
     return result
 
 
-def _pick(device: Any, kwargs: dict[str, Any], name: str) -> Any:
+def pick_device(device: Any, kwargs: dict[str, Any], name: str) -> Any:
     """Return the device, also by its 1.x name `ctx`."""
     ctx = kwargs.pop("ctx", None)
     refuse_unknown(name, kwargs)
@@ -111,7 +107,7 @@ def array(object: Any, dtype: Any = None, device: Any = None, **kwargs: Any) -> 
     -----
     Source: MXNet's ``mx.np.array``.
     """
-    device = _pick(device, kwargs, "array")
+    device = pick_device(device, kwargs, "array")
     if isinstance(object, Array):
         result = F.cast(object, dtype=object.dtype if dtype is None else dtype)
         return on(finish(result), device or object._device)
@@ -236,7 +232,7 @@ def zeros(
     Source: MXNet's ``mx.np.zeros``.
     """
     out = kwargs.pop("out", None)
-    return filled(0, shape, dtype, _pick(device, kwargs, "zeros"), out)
+    return filled(0, shape, dtype, pick_device(device, kwargs, "zeros"), out)
 
 
 def ones(
@@ -265,7 +261,7 @@ def ones(
     Source: MXNet's ``mx.np.ones``.
     """
     out = kwargs.pop("out", None)
-    return filled(1, shape, dtype, _pick(device, kwargs, "ones"), out)
+    return filled(1, shape, dtype, pick_device(device, kwargs, "ones"), out)
 
 
 def empty(
@@ -293,7 +289,7 @@ def empty(
     -----
     Source: MXNet's ``mx.np.empty``.
     """
-    return filled(0, shape, dtype, _pick(device, kwargs, "empty"))
+    return filled(0, shape, dtype, pick_device(device, kwargs, "empty"))
 
 
 def full(
@@ -333,7 +329,7 @@ def full(
     -----
     Source: MXNet's ``mx.np.full``.
     """
-    device = _pick(device, kwargs, "full")
+    device = pick_device(device, kwargs, "full")
     if isinstance(fill_value, Array):
         value = fill_value if dtype is None else F.cast(fill_value, dtype=dtype)
         return on(finish(F.broadcast_to(value, shape=_shape(shape)), fill_value, out), device)
@@ -377,7 +373,7 @@ def zeros_like(
     -----
     Source: MXNet's ``mx.np.zeros_like``.
     """
-    return _like(0, a, dtype, _pick(device, kw, "zeros_like"), out)
+    return _like(0, a, dtype, pick_device(device, kw, "zeros_like"), out)
 
 
 def ones_like(
@@ -406,7 +402,7 @@ def ones_like(
     -----
     Source: MXNet's ``mx.np.ones_like``.
     """
-    return _like(1, a, dtype, _pick(device, kw, "ones_like"), out)
+    return _like(1, a, dtype, pick_device(device, kw, "ones_like"), out)
 
 
 def empty_like(
@@ -471,493 +467,4 @@ def full_like(
     -----
     Source: MXNet's ``mx.np.full_like``.
     """
-    return _like(fill_value, a, dtype, _pick(device, kwargs, "full_like"), out)
-
-
-# ---- ranges ------------------------------------------------------------------------------------
-def arange(
-    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None,
-    **kwargs: Any,
-) -> Any:  # fmt: skip
-    """Return evenly spaced values of ``[start, stop)``; float32 by default, as in MXNet.
-
-    Parameters
-    ----------
-    start : number
-        First value.
-    stop : number, optional
-        End, left out itself; without it `start` is the end.
-    step : number
-        Distance of neighbours.
-    dtype : dtype, optional
-        Of the result; float32 (int64 with ``npx.set_np(dtype=True)``) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (n,)
-        The values.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.arange``.
-    """
-    device = _pick(device, kwargs, "arange")
-    if stop is None:
-        start, stop = 0, start
-    kind = dtypes.default_int() if dtype is None else dtypes.resolve(dtype)
-    if any(isinstance(v, Dim) for v in (start, stop, step)):
-        return on(finish(F.arange(start=start, stop=stop, step=step, dtype=kind)), device)
-    bounds = [v.numpy_content().item() if isinstance(v, Array) else v for v in (start, stop, step)]
-    return constant(np.arange(*bounds).astype(kind, copy=False), device)
-
-
-class _CountError(AttributeValueError, TypeError):
-    """A number of values that is none: an MXNetError in MXNet, a TypeError in NumPy."""
-
-
-def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
-    dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
-) -> Any:  # fmt: skip
-    """Return `num` evenly spaced values from `start` to `stop`.
-
-    Parameters
-    ----------
-    start : number or array
-        First value.
-    stop : number or array
-        Last value.
-    num : int
-        Number of values.
-    endpoint : bool
-        Whether `stop` is the last value.
-    retstep : bool
-        Return the distance of neighbours too.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    axis : int
-        Axis of the values, where the ends are arrays.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (num, ...), or (array, step)
-        The values.
-
-    Raises
-    ------
-    AttributeValueError
-        If `num` is no whole number from 0 on.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.linspace``.
-    """
-    device = _pick(device, kwargs, "linspace")
-    if not isinstance(num, int | np.integer) or num < 0:
-        raise _CountError("linspace: num", expected="a whole number >= 0", received=repr(num))
-    ends: list[Any] = [v.numpy_content() if isinstance(v, Array) else v for v in (start, stop)]
-    values, step = np.linspace(ends[0], ends[1], num, endpoint, retstep=True, axis=axis)
-    result = constant(values.astype(dtypes.resolve(dtype)), device)
-    return (result, step) if retstep else result
-
-
-def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
-    dtype: Any = None, axis: int = 0, device: Any = None, **kwargs: Any,
-) -> Any:  # fmt: skip
-    """Return `num` values evenly spaced on a log scale, ``base ** start`` to ``base ** stop``.
-
-    Parameters
-    ----------
-    start : number
-        Exponent of the first value.
-    stop : number
-        Exponent of the last one.
-    num : int
-        Number of values.
-    endpoint : bool
-        Whether `stop` is the last value.
-    base : number
-        Base of the powers.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    axis : int
-        Axis of the values, where the ends are arrays.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (num, ...)
-        The values.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.logspace``.
-    """
-    device = _pick(device, kwargs, "logspace")
-    values = np.logspace(start, stop, num, endpoint, base, axis=axis)
-    return constant(values.astype(dtypes.resolve(dtype)), device)
-
-
-def eye(
-    N: Any, M: Any = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
-) -> Any:
-    """Return ones on the diagonal `k` of an (N, M) array of zeros.
-
-    Parameters
-    ----------
-    N : int
-        Number of rows.
-    M : int, optional
-        Number of columns; `N` if left out.
-    k : int
-        Number of the diagonal; above the main one if positive.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (N, M)
-        The matrix.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.eye``.
-    """
-    device = _pick(device, kwargs, "eye")
-    rows, columns = int(N), None if M is None else int(M)
-    return constant(np.eye(rows, columns, int(k), dtypes.resolve(dtype)), device)
-
-
-def identity(n: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the (n, n) identity matrix.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows and columns.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (n, n)
-        The matrix.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.identity``.
-    """
-    return eye(n, None, 0, dtype, _pick(device, kwargs, "identity"))
-
-
-def tri(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, **kwargs: Any
-) -> Any:
-    """Return ones at and below diagonal `k`, zeros above.
-
-    Parameters
-    ----------
-    N : int
-        Number of rows.
-    M : int, optional
-        Number of columns; `N` if left out.
-    k : int
-        Number of the diagonal; above the main one if positive.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (N, M)
-        The matrix.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.tri``.
-    """
-    device = _pick(device, kwargs, "tri")
-    return constant(np.tri(N, M, k, dtypes.resolve(dtype)), device)
-
-
-def indices(dimensions: Sequence[int], dtype: Any = None, device: Any = None, **kw: Any) -> Any:
-    """Return the indices of a grid: shape ``(len(dimensions), *dimensions)``; int64 by default.
-
-    Parameters
-    ----------
-    dimensions : sequence of int
-        Shape of the grid.
-    dtype : dtype, optional
-        Of the result; int64 if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (len(dimensions), *dimensions)
-        The indices.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.indices``.
-    """
-    device = _pick(device, kw, "indices")
-    return constant(np.indices(tuple(dimensions), np.dtype(dtype or "int64")), device)
-
-
-def _window(function: Any, M: int, dtype: Any, device: Any) -> Any:
-    return constant(function(M).astype(dtypes.resolve(dtype)), device)
-
-
-def hanning(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Hanning window of `M` points.
-
-    Parameters
-    ----------
-    M : int
-        Number of points.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (M,)
-        The window.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.hanning``.
-    """
-    return _window(np.hanning, M, dtype, _pick(device, kwargs, "hanning"))
-
-
-def hamming(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Hamming window of `M` points.
-
-    Parameters
-    ----------
-    M : int
-        Number of points.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (M,)
-        The window.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.hamming``.
-    """
-    return _window(np.hamming, M, dtype, _pick(device, kwargs, "hamming"))
-
-
-def blackman(M: int, dtype: Any = None, device: Any = None, **kwargs: Any) -> Any:
-    """Return the Blackman window of `M` points.
-
-    Parameters
-    ----------
-    M : int
-        Number of points.
-    dtype : dtype, optional
-        Of the result; float32 (or the default float) if left out.
-    device : Device, optional
-        Of the result; the current one if left out.
-
-    Returns
-    -------
-    array (M,)
-        The window.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.blackman``.
-    """
-    return _window(np.blackman, M, dtype, _pick(device, kwargs, "blackman"))
-
-
-# ---- from arrays -------------------------------------------------------------------------------
-def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> list[Any]:
-    """Return coordinate arrays of the grid spanned by 1-d arrays.
-
-    Parameters
-    ----------
-    *xi : array (n,)
-        Coordinates along each axis.
-    indexing : str
-        ``xy``: the first two axes are exchanged; ``ij``: they are not.
-    sparse : bool
-        Leave the axes that nothing changes along at size 1.
-    copy : bool
-        Accepted, without effect.
-
-    Returns
-    -------
-    list of array
-        One for each of `xi`.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.meshgrid``.
-    """
-    n = len(xi)
-    arrays = [as_array(x) for x in xi]
-    order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
-    parts = []
-    for i, x in enumerate(arrays):
-        shape = [1] * n
-        shape[order[i]] = -1
-        parts.append(F.reshape(x, shape=tuple(shape)))
-    if not sparse:
-        dims = [x.size for x in arrays]
-        full_shape = tuple(dims[order.index(axis)] for axis in range(n))
-        parts = [F.broadcast_to(p, shape=full_shape) for p in parts]
-    return [finish(p, x) for p, x in zip(parts, arrays, strict=True)]
-
-
-def tril(m: Any, k: int = 0) -> Any:
-    """Return `m` with zeros above diagonal `k`.
-
-    Parameters
-    ----------
-    m : array of any shape and dtype
-    k : int
-        Number of the diagonal; above the main one if positive.
-
-    Returns
-    -------
-    array
-        Shape and dtype of `m`.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.tril``.
-    """
-    return finish(F.tril(as_array(m), k=k), m)
-
-
-def triu(m: Any, k: int = 0) -> Any:
-    """Return `m` with zeros below diagonal `k`.
-
-    Parameters
-    ----------
-    m : array of any shape and dtype
-    k : int
-        Number of the diagonal; above the main one if positive.
-
-    Returns
-    -------
-    array
-        Shape and dtype of `m`.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.triu``.
-    """
-    return finish(F.triu(as_array(m), k=k), m)
-
-
-def tril_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
-    """Return the indices of the lower triangle of an (n, m) array.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    k : int
-        Number of the diagonal; above the main one if positive.
-    m : int, optional
-        Number of columns; `n` if left out.
-
-    Returns
-    -------
-    tuple of array, int64
-        Rows and columns.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.tril_indices``.
-    """
-    return tuple(constant(i) for i in np.tril_indices(n, k, m))
-
-
-def triu_indices(n: int, k: int = 0, m: int | None = None, **kwargs: Any) -> tuple[Any, ...]:
-    """Return the indices of the upper triangle of an (n, m) array.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    k : int
-        Number of the diagonal; above the main one if positive.
-    m : int, optional
-        Number of columns; `n` if left out.
-
-    Returns
-    -------
-    tuple of array, int64
-        Rows and columns.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.triu_indices``.
-    """
-    return tuple(constant(i) for i in np.triu_indices(n, k, m))
-
-
-def diag(array: Any, k: int = 0) -> Any:
-    """Return diagonal `k` of a matrix, or a matrix with the vector `array` on it.
-
-    Parameters
-    ----------
-    array : array (n,) or (n, m)
-    k : int
-        Number of the diagonal; above the main one if positive.
-
-    Returns
-    -------
-    array (n, n) or (n,)
-        Dtype of `array`.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.diag``.
-    """
-    return finish(F.diag(as_array(array), k=k), array)
-
-
-def diagflat(array: Any, k: int = 0) -> Any:
-    """Return a matrix with the flattened `array` on diagonal `k`.
-
-    Parameters
-    ----------
-    array : array of any shape and dtype
-    k : int
-        Number of the diagonal; above the main one if positive.
-
-    Returns
-    -------
-    array (n, n)
-        Dtype of `array`.
-
-    Notes
-    -----
-    Source: MXNet's ``mx.np.diagflat``.
-    """
-    return finish(F.diag(F.reshape(as_array(array), shape=(-1,)), k=k), array)
+    return _like(fill_value, a, dtype, pick_device(device, kwargs, "full_like"), out)
