@@ -31,6 +31,10 @@ _SLOWER = ("SkipLayerNormFusion",)
 #: fusions of other providers that round the attribute of a float64 operator to float32
 _ROUNDING = ("QuickGeluFusion",)
 
+#: microseconds for which idle threads wait actively: longer than most serial parts of a run, and
+#: than the time between two calls of a small net; short beside a run of another session
+_SPIN = 30
+
 #: bytes of a tensor from which it is handed over in memory, not inside the model
 _LARGE = 1 << 14
 
@@ -45,6 +49,13 @@ def runtime() -> Any:
 
     onnxruntime.set_default_logger_severity(4)
     return onnxruntime
+
+
+@lru_cache(maxsize=1)
+def _waits_for_a_time() -> bool:
+    """Whether this ONNX Runtime can be told for how long threads wait actively."""
+    major, minor = (int(part) for part in runtime().__version__.split(".")[:2])
+    return (major, minor) >= (1, 26)
 
 
 @lru_cache(maxsize=1)
@@ -77,8 +88,8 @@ def make_session(
     threads : int, optional
         Threads inside an operator; by default `config.threads`.
     spin : bool
-        They wait actively for their next share of a run.  Between runs they sleep in any case: an
-        idle session costs nothing, and the threads of several sessions are not in each other's way.
+        They wait actively for their next share of a run or for the next run, but not long: an idle
+        session costs nothing, and the threads of several sessions are not in each other's way.
     optimise : bool
         False: no graph optimisation, for a session that is run rarely or never.
     tensors : mapping, optional
@@ -97,7 +108,10 @@ def make_session(
     options.intra_op_num_threads = threads or config.threads()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if _waits_for_a_time():
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPIN))
+    else:  # they would go on for some 30 ms after a run
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
     if tensors:

@@ -301,6 +301,9 @@ def test_a_missing_provider_says_how_to_get_it():
     ("given", "variable", "spins"),
     [({}, None, "1"), ({"spin": False}, None, "0"), ({}, "0", "0"), ({"spin": True}, "0", "1")],
 )
+@pytest.mark.skipif(
+    not sessions._waits_for_a_time(), reason="this onnxruntime is not told how long"
+)
 def test_how_threads_of_sessions_wait(monkeypatch, given, variable, spins):
     monkeypatch.delenv("SYMGLUON_SPIN", raising=False)
     if variable is not None:
@@ -318,10 +321,21 @@ def test_how_threads_of_sessions_wait(monkeypatch, given, variable, spins):
     assert seen[0].intra_op_num_threads == 2
     assert seen[0].inter_op_num_threads == 1
     assert seen[0].get_session_config_entry("session.intra_op.allow_spinning") == spins
-    # never between runs: an idle session costs nothing
-    assert seen[0].get_session_config_entry("session.force_spinning_stop") == "1"
+    # not long: an idle session costs nothing
+    assert seen[0].get_session_config_entry("session.intra_op.spin_duration_us") == "30"
     sessions.session_of(dense_graph(), threads=2)  # as eager operators make theirs
     assert seen[1].get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_threads_of_an_old_runtime_stop_with_the_run(monkeypatch):
+    seen = []
+    monkeypatch.setattr(sessions, "_waits_for_a_time", lambda: False)
+    real = sessions.runtime().InferenceSession
+    monkeypatch.setattr(
+        sessions.runtime(), "InferenceSession", lambda m, o, **k: seen.append(o) or real(m, o, **k)
+    )
+    compile_plain(dense_graph(), options(threads=2))
+    assert seen[0].get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_the_environment_takes_the_place_of_the_backend(monkeypatch):
