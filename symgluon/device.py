@@ -176,6 +176,22 @@ def num_gpus() -> int:
     return driver.count() if _has_cuda_provider() else 0
 
 
+def is_there(device: Device) -> bool:
+    """Whether arrays can be put on a device.
+
+    Parameters
+    ----------
+    device : Device
+        Any device.
+
+    Returns
+    -------
+    bool
+        False: a GPU that does not exist.
+    """
+    return device.device_type != "gpu" or device.device_id < num_gpus()
+
+
 def usable(device: Device) -> Device:
     """Return `device`, on which an array is to be put.
 
@@ -194,7 +210,7 @@ def usable(device: Device) -> Device:
     SymgluonError
         If it is a GPU that is not there, with what is.
     """
-    if device.device_type == "gpu" and device.device_id >= num_gpus():
+    if not is_there(device):
         count = num_gpus()
         if count:
             hint = (

@@ -32,17 +32,26 @@ def settings_of(options: Any) -> dict[str, Any]:
     Raises
     ------
     AttributeValueError
-        For a provider that is not there, and for both `provider` and `providers`.
+        For a provider that is not there, for both `provider` and `providers`, and for `threads`
+        and a `spin` that are no number and no bool.
     """
     one, several = options.get("provider"), options.get("providers")
     if one is not None and several is not None:
         raise AttributeValueError("backend onnxruntime: give provider or providers, not both")
     providers, _ = without_capture(resolve_providers(several if one is None else one))
-    spin = options.get("spin")
+    spin, threads = options.get("spin"), options.get("threads")
+    if threads is not None and (type(threads) is not int or threads < 0):
+        raise AttributeValueError(
+            "backend onnxruntime: threads is a number, 0 for the default", received=repr(threads)
+        )
+    if spin is not None and not isinstance(spin, bool):
+        raise AttributeValueError(
+            "backend onnxruntime: spin is True or False", received=repr(spin)
+        )
     return {
         "providers": providers,
-        "threads": options.get("threads") or config.threads(),
-        "spin": config.spin() if spin is None else bool(spin),
+        "threads": threads or config.threads(),
+        "spin": config.spin() if spin is None else spin,
     }
 
 

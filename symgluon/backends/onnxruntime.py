@@ -44,7 +44,8 @@ class OnnxRuntimeBackend:
         "providers": "execution providers in order of preference, such as ('cuda', 'cpu'); each may "
         "be a pair with its own options: ('cuda', {'device_id': 1})",
         "threads": "threads inside an operator (default: OMP_NUM_THREADS)",
-        "spin": "threads wait actively within a call, which pays on a quiet machine (default: True)",
+        "spin": "idle threads wait actively for a moment, which pays on a quiet machine "
+        "(default: True)",
         "constant_weights": "build steady parameters into the session (default: True)",
     }
     #: asking costs: `compile` does so only for graphs that are refused as a whole

@@ -28,7 +28,7 @@ OPSET = 20
 #: fusions whose kernel is slower on CPUs than what it replaces (``docs/performance.md``)
 _SLOWER = ("SkipLayerNormFusion",)
 
-#: fusions of other providers that round the attribute of a float64 operator to float32
+#: fusions for devices that round the attribute of a float64 operator to float32
 _ROUNDING = ("QuickGeluFusion",)
 
 #: microseconds for which idle threads wait actively: longer than most serial parts of a run, and
@@ -80,6 +80,7 @@ def make_session(
     optimise: bool = True,
     tensors: Mapping[str, np.ndarray] | None = None,
     prepare: Callable[[Any], None] | None = None,
+    without: Sequence[str] = (),
 ) -> Any:
     """Create a session from a ModelProto, its bytes, or a path.
 
@@ -96,6 +97,8 @@ def make_session(
         Initializers that the model only refers to.  ONNX Runtime copies them while it loads.
     prepare : callable, optional
         Changes the session options last.
+    without : sequence of str
+        Optimisations of ONNX Runtime to leave out.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def make_session(
         options,
         providers=list(providers),
         enable_fallback=0,
-        disabled_optimizers=list(_SLOWER if tuple(providers) == (CPU,) else _ROUNDING),
+        disabled_optimizers=[*(_SLOWER if tuple(providers) == (CPU,) else ()), *without],
     )
     if tuple(providers) != (CPU,):
         check_loaded(session, providers)
@@ -225,6 +228,8 @@ def session_of(
     inputs = [i.name for i in model.graph.input]
     watched: Any = None
     device = device_of(options.get("providers", (CPU,)))
+    if device is not None and any(v.dtype == np.float64 for v in graph.values()):
+        options["without"] = _ROUNDING
     if capture:
         options["providers"] = with_capture(options["providers"])
     if profile is None:

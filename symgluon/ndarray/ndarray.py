@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from symgluon import runtime  # noqa: F401  (installs compiler and eager sessions)
-from symgluon.device import Device, num_gpus, usable
+from symgluon.device import Device, is_there, usable
 from symgluon.errors import AttributeValueError, ShapeError, SymgluonError, TraceError
 from symgluon.ir.graph import Value
 from symgluon.ndarray.arithmetic import inplace, operator
@@ -528,9 +528,8 @@ class NDArray(Array):
         self._data = np.array(content["data"])
         self._owned = True
         device = content["device"]
-        if device is not None and device.device_type == "gpu" and device.device_id >= num_gpus():
-            device = None  # saved on another machine
-        self._device = device
+        # on the CPU, where it was saved on another machine
+        self._device = None if device is None or not is_there(device) else device
         if content["grad"] is not None:
             req, grad = content["grad"]
             self.attach_grad(req)

@@ -60,12 +60,11 @@ _LARGE_PRODUCT = 500_000
 
 def _stretch_each_other(x: Sequence[Any], y: Sequence[Any]) -> bool:
     """Whether each of two shapes has an axis of size 1 where the other has none."""
-    pairs = list(zip(reversed(x), reversed(y), strict=False))
-    first = any(is_int(n) and n == 1 and not (is_int(m) and m == 1) for n, m in pairs)
-    second = any(is_int(m) and m == 1 and not (is_int(n) and n == 1) for n, m in pairs)
-    longer = x if len(x) > len(y) else y
-    more = any(not (is_int(n) and n == 1) for n in longer[: abs(len(x) - len(y))])
-    return (first or (more and longer is y)) and (second or (more and longer is x))
+    rank = max(len(x), len(y))
+    padded = [[*(1,) * (rank - len(shape)), *shape] for shape in (x, y)]
+    ones = [[is_int(n) and n == 1 for n in shape] for shape in padded]
+    pairs = set(zip(*ones, strict=True))
+    return {(True, False), (False, True)} <= pairs
 
 
 @op(mx="_npi_matmul")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,43 @@ def temporary(like: np.ndarray, slot: int = 0) -> np.ndarray:
     if flat is None or flat.size < size:
         flat = _pool.flat[key] = np.empty(size, like.dtype)
     return flat[:size].reshape(like.shape)
+
+
+def mapped(state: Any, function: Callable[[Any], Any]) -> Any:
+    """Return a state with a function of each of its arrays in their places.
+
+    Parameters
+    ----------
+    state : None, array, or tuple of those
+        What `Optimizer.create_state` made.
+    function : callable
+        From an array to what takes its place.
+
+    Returns
+    -------
+    object
+        Of the same structure.
+    """
+    if state is None:
+        return None
+    if isinstance(state, tuple | list):
+        return tuple([mapped(s, function) for s in state])
+    return function(state)
+
+
+def flat(state: Any) -> list[Any]:
+    """Return the arrays of a state in order.
+
+    Parameters
+    ----------
+    state : None, array, or tuple of those
+        What `Optimizer.create_state` made.
+
+    Returns
+    -------
+    list of array
+        Without the structure.
+    """
+    found: list[Any] = []
+    mapped(state, found.append)
+    return found

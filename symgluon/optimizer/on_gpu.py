@@ -18,6 +18,7 @@ from symgluon.ops.apply import F, apply
 from symgluon.ops.array import Array, wrap
 from symgluon.ops.call import GraphOp
 from symgluon.ops.region import Region
+from symgluon.optimizer.buffers import flat, mapped
 
 if TYPE_CHECKING:
     from symgluon.optimizer.optimizer import Optimizer
@@ -28,7 +29,6 @@ _float32 = np.dtype(np.float32)
 
 def update_there(
     optimizer: Optimizer,
-    indices: Sequence[Any],
     weights: Sequence[Any],
     grads: Sequence[Any],
     states: Sequence[Any],
@@ -40,8 +40,6 @@ def update_there(
     ----------
     optimizer : Optimizer
         It has a `formula`.
-    indices : sequence of int or str
-        Which weights they are.
     weights, grads : sequence of array
         The weights, which get new contents, and their gradients.
     states : sequence of object
@@ -58,8 +56,8 @@ def update_there(
     device = next(iter(devices))
     if len(devices) != 1 or device is None or device.device_type != "gpu":
         return False
-    flat = [_arrays(s) for s in states]
-    operands = [*weights, *grads, *[a for s in flat for a in s]]
+    buffers = flat(states)
+    operands = [*weights, *grads, *buffers]
     if any(a.dtype != _float32 or a._base is not None for a in operands) or any(
         g.shape != w.shape for g, w in zip(grads, weights, strict=True)
     ):
@@ -71,8 +69,7 @@ def update_there(
         return False
     known = np.array([optimizer.rescale_grad, *[v for g in groups for v in g]], np.float32)
     results = apply(op, *operands, wrap(known))
-    targets = [*weights, *[a for s in flat for a in s]]
-    for target, result in zip(targets, _listed(results), strict=True):
+    for target, result in zip([*weights, *buffers], _listed(results), strict=True):
         target._data = result._data
         target._owned = False
     return True
@@ -115,7 +112,7 @@ def _traced(
 
         w = [argument(f"weight{i}", a) for i, a in enumerate(weights)]
         g = [argument(f"grad{i}", a) for i, a in enumerate(weights)]
-        s = [_mapped(state, lambda a: argument("state", a)) for state in states]
+        s = [mapped(state, lambda a: argument("state", a)) for state in states]
         count = 1 + (max(group) + 1) * width
         known = region.argument("numbers", TensorType((count,), _float32))
         each = [F.index(known, (i,)) for i in range(count)]
@@ -128,7 +125,7 @@ def _traced(
                 scaled = F.clip(scaled, a_min=-clip, a_max=clip)
             made, kept = optimizer.formula(weight, scaled, state, *own)
             new_w.append(made)
-            new_s.extend(_arrays(kept))
+            new_s.extend(flat(kept))
         graph: Graph = region.close([*new_w, *new_s])
     return graph
 
@@ -137,19 +134,5 @@ def _listed(results: Any) -> Sequence[Any]:
     return results if isinstance(results, tuple) else (results,)
 
 
-def _arrays(state: Any) -> list[Any]:
-    if state is None:
-        return []
-    return [a for s in state for a in _arrays(s)] if isinstance(state, tuple | list) else [state]
-
-
-def _mapped(state: Any, make: Any) -> Any:
-    if state is None:
-        return None
-    return (
-        tuple(_mapped(s, make) for s in state) if isinstance(state, tuple | list) else make(state)
-    )
-
-
 def _structure(state: Any) -> Any:
-    return _mapped(state, lambda a: a.shape)
+    return mapped(state, lambda a: a.shape)

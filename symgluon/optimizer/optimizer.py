@@ -15,9 +15,9 @@ import numpy as np
 
 from symgluon import dtypes, registry
 from symgluon.errors import AttributeValueError, TraceError
-from symgluon.ops.array import Array, parameter_writes, wrap
+from symgluon.ops.array import parameter_writes, wrap
 from symgluon.ops.state import state as flags
-from symgluon.optimizer.buffers import temporary, writable
+from symgluon.optimizer.buffers import flat, mapped, temporary, writable
 
 __all__ = ["Optimizer", "create", "register"]
 
@@ -438,7 +438,7 @@ class Optimizer:
             if _is_half(weight.dtype):
                 self._half_step(index, weight, content, state, lr, wd)
             else:
-                self.rule(index, writable(weight), content, _buffers(state), lr, wd)
+                self.rule(index, writable(weight), content, mapped(state, writable), lr, wd)
             _written(weight)
 
     fused_step = step
@@ -461,7 +461,7 @@ class Optimizer:
         numbers = [
             self.numbers(i, lr, wd) for i, lr, wd in zip(indices, rates, decays, strict=True)
         ]
-        if not update_there(self, indices, weights, grads, states, numbers):
+        if not update_there(self, weights, grads, states, numbers):
             return False
         for weight in weights:
             _written(weight)
@@ -524,10 +524,11 @@ class Optimizer:
         self, index: Any, weight: Any, grad: np.ndarray, state: Any, lr: float, wd: float
     ) -> None:
         """Compute in float32 what is stored in half precision."""
-        stored = [writable(weight), *_flat(_buffers(state))]
+        stored = [writable(weight), *flat(mapped(state, writable))]
         exact = [a.astype(np.float32) for a in stored]
         inner = iter(exact[1:])
-        self.rule(index, exact[0], grad.astype(np.float32), _shaped(state, inner), lr, wd)
+        given = mapped(state, lambda _: next(inner))
+        self.rule(index, exact[0], grad.astype(np.float32), given, lr, wd)
         for a, b in zip(stored, exact, strict=True):
             a[...] = b
 
@@ -634,31 +635,6 @@ def _written(weight: Any) -> None:
     weight._node, weight._out = weight._leaf, 0
     if weight._owner is not None:
         parameter_writes.touch()
-
-
-def _buffers(state: Any) -> Any:
-    """Arrays of a state that may be written."""
-    if state is None:
-        return None
-    if isinstance(state, Array):
-        return writable(state)
-    return tuple([_buffers(s) for s in state])
-
-
-def _flat(state: Any) -> list[Any]:
-    if state is None:
-        return []
-    if isinstance(state, tuple | list):
-        return [a for s in state for a in _flat(s)]
-    return [state]
-
-
-def _shaped(state: Any, leaves: Any) -> Any:
-    if state is None:
-        return None
-    if isinstance(state, tuple | list):
-        return tuple(_shaped(s, leaves) for s in state)
-    return next(leaves)
 
 
 register = Optimizer.register

@@ -327,6 +327,20 @@ def test_how_threads_of_sessions_wait(monkeypatch, given, variable, spins):
     assert seen[1].get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"spin": "no"}, "spin is True or False"),
+        ({"threads": "many"}, "threads is a number"),
+        ({"threads": -1}, "threads is a number"),
+        ({"threads": True}, "threads is a number"),
+    ],
+)
+def test_options_of_another_kind(given, words):
+    with pytest.raises(AttributeValueError, match=words):
+        compile_plain(dense_graph(), options(**given))
+
+
 def test_threads_of_an_old_runtime_stop_with_the_run(monkeypatch):
     seen = []
     monkeypatch.setattr(sessions, "_waits_for_a_time", lambda: False)
