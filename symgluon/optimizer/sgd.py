@@ -27,6 +27,11 @@ class _Momentum(Optimizer):
         """Clipping and momentum."""
         return (*super().constants(), self.momentum)
 
+    def _followed(self, weight: Any, grad: Any, state: Any, lr: Any, wd: Any) -> tuple[Any, Any]:
+        """Step of plain descent, and the velocity after it: on arrays, for `formula`."""
+        step = (grad + weight * wd) * lr
+        return step, None if state is None else state * self.momentum - step
+
     def _push(self, velocity: np.ndarray, grad: np.ndarray, weight: np.ndarray, lr: float,
               wd: float) -> None:  # fmt: skip
         """``velocity = momentum * velocity - lr * (grad + wd * weight)``."""
@@ -122,12 +127,8 @@ class SGD(_Momentum):
 
     def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
-        lr, wd = numbers
-        step = (grad + weight * wd) * lr
-        if state is None:
-            return weight - step, None
-        state = state * self.momentum - step
-        return weight + state, state
+        step, state = self._followed(weight, grad, state, *numbers)
+        return weight - step if state is None else weight + state, state
 
 
 @register
@@ -195,12 +196,9 @@ class NAG(_Momentum):
 
     def formula(self, weight: Any, grad: Any, state: Any, *numbers: Any) -> tuple[Any, Any]:
         """`rule` as operations on arrays."""
-        lr, wd = numbers
-        step = (grad + weight * wd) * lr
-        if state is None:
-            return weight - step, None
-        state = state * self.momentum - step
-        return weight - step + state * self.momentum, state
+        step, state = self._followed(weight, grad, state, *numbers)
+        moved = weight - step
+        return moved if state is None else moved + state * self.momentum, state
 
 
 @register

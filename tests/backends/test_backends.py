@@ -20,14 +20,6 @@ RNG = onp.random.default_rng(8)
 BACKENDS = ("numpy", "onnxruntime")
 
 
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
-
-
 def numbers(*shape, dtype="float32"):
     return np.array(RNG.normal(size=shape), dtype=dtype)
 

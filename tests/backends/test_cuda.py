@@ -10,7 +10,7 @@ import copy
 import gc
 import os
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as onp
@@ -39,14 +39,6 @@ if PROVIDER == "cuda" and not mx.num_gpus():
     )
 pytestmark = pytest.mark.gpu
 GPU = mx.gpu(0) if PROVIDER == "cuda" else mx.cpu(0)
-
-
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
 
 
 def close(found, want, rtol, atol, what=""):
@@ -214,11 +206,8 @@ def test_threads(flags):
             if abs(net(given[i]).asnumpy() - want[i]).max() > 1e-4:
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(given))]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(len(given)) as pool:
+        list(pool.map(work, range(len(given))))
     assert not wrong
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import tracemalloc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as onp
 import pytest
@@ -26,14 +26,6 @@ from symgluon.passes.plan_memory import make_plan
 np, npx = mx.np, mx.npx
 RNG = onp.random.default_rng(3)
 F32 = onp.dtype("float32")
-
-
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
 
 
 class Lambda(gluon.HybridBlock):
@@ -354,11 +346,8 @@ def test_each_thread_has_its_block():
             if not onp.array_equal(run(inputs[position])[0], wanted[position]):
                 wrong.append(position)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     assert not wrong
 
 

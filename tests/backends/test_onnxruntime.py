@@ -26,14 +26,6 @@ np, npx = mx.np, mx.npx
 RNG = onp.random.default_rng(11)
 
 
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
-
-
 class Lambda(gluon.HybridBlock):
     def __init__(self, function):
         super().__init__()

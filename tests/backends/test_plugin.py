@@ -54,14 +54,6 @@ class Additions:
 '''
 
 
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
-
-
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """A package on the path with its metadata, as an installer leaves it."""

@@ -15,14 +15,6 @@ np, npx = mx.np, mx.npx
 CUDA = "CUDAExecutionProvider"
 
 
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
-
-
 @pytest.fixture
 def available(monkeypatch):
     """Let the installed onnxruntime claim to have CUDA."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as onp
 import pytest
@@ -22,14 +22,6 @@ from symgluon.gluon import nn
 from symgluon.ops.resident import Resident
 
 np, npx = mx.np, mx.npx
-
-
-@pytest.fixture(autouse=True)
-def _numpy_arrays(monkeypatch):
-    monkeypatch.delenv("SYMGLUON_BACKEND", raising=False)
-    npx.set_np()
-    yield
-    npx.reset_np()
 
 
 @pytest.fixture
@@ -120,11 +112,8 @@ def test_threads_have_bindings_of_their_own(on_device):
             if not (run(x, *held)[0] == 4 * i).all():
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     assert not wrong
 
 
@@ -239,11 +228,8 @@ def test_threads_share_a_recording(recorded):
             if not (run(onp.full((2, 4), i, "float32"), *weights())[0] == 4 * i).all():
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     assert not wrong
 
 
